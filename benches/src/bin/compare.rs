@@ -1,0 +1,200 @@
+//! `cargo run --release -p sprang-benches --bin compare`: every workload on sprang and on Tokio.
+//!
+//! Purpose: ratios that a busy machine does not distort. The two runtimes take turns, workload by workload, for a
+//! number of rounds, each measurement in a fresh process.
+//!
+//! Data flow: [`main`] starts itself with `--run RUNTIME WORKLOAD ROUNDS` for each measurement, which prints the
+//! cost of an operation → `report` → a table, and a page with `--write`.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::process::{Command, ExitCode};
+
+use sprang_benches::report::{self, Row};
+use sprang_benches::{Runtime, Unit, Workload, meter, workload, workloads};
+
+const HELP: &str = "\
+Compares sprang with Tokio.
+
+Usage: compare [--rounds N] [--quick] [--cpu] [--filter X] [--write FILE]
+       compare --run[-cpu] sprang|tokio WORKLOAD ROUNDS
+
+Options:
+  --rounds N    measurements of each workload on each runtime [default: 7]
+  --quick       shorter measurements, 3 rounds: to see that everything works
+  --cpu         processor time in the place of time on the clock
+  --filter X    only workloads with X in their name
+  --write FILE  write the page too, keeping the explanations of the one that is there
+  --run         one measurement in this process: prints what an operation cost
+  --help        print this
+";
+
+#[derive(Debug, Default)]
+struct Args {
+    rounds: Option<u32>,
+    quick: bool,
+    cpu: bool,
+    filter: String,
+    write: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args[..] {
+        ["--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        ["--run", runtime, name, rounds] => run(runtime, name, rounds),
+        ["--run-cpu", runtime, name, rounds] => {
+            meter::count_cpu_time();
+            run(runtime, name, rounds)
+        }
+        _ => parse(&args).and_then(|args| compare(&args)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("compare: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn parse(args: &[&str]) -> Result<Args, String> {
+    let mut parsed = Args::default();
+    let mut args = args.iter();
+    while let Some(&arg) = args.next() {
+        let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
+        match arg {
+            "--rounds" => parsed.rounds = Some(positive(value()?)?),
+            "--quick" => parsed.quick = true,
+            "--cpu" => parsed.cpu = true,
+            "--filter" => parsed.filter = value()?.to_string(),
+            "--write" => parsed.write = Some(value()?.to_string()),
+            _ => return Err(format!("unknown argument `{arg}`\n\n{HELP}")),
+        }
+    }
+    Ok(parsed)
+}
+
+fn positive(value: &str) -> Result<u32, String> {
+    let number = value.parse().ok().filter(|&number| number > 0);
+    number.ok_or_else(|| format!("`{value}` is not a positive number"))
+}
+
+/// One measurement, in this process.
+fn run(runtime: &str, name: &str, rounds: &str) -> Result<(), String> {
+    let runtime = Runtime::named(runtime).ok_or_else(|| format!("there is no runtime `{runtime}`"))?;
+    let workload = workload(runtime, name).ok_or_else(|| format!("there is no workload `{name}`"))?;
+    let rounds = positive(rounds)?;
+    let cost = (workload.run)(rounds);
+    println!("{}", cost / (u64::from(rounds) * workload.ops) as f64);
+    Ok(())
+}
+
+fn compare(args: &Args) -> Result<(), String> {
+    let selected: Vec<&Workload> = workloads(Runtime::Sprang)
+        .iter()
+        .filter(|workload| workload.name.contains(&args.filter))
+        .collect();
+    if selected.is_empty() {
+        return Err(format!("no workload has `{}` in its name", args.filter));
+    }
+    let mut rows: Vec<Row> = selected
+        .iter()
+        .map(|workload| Row {
+            name: workload.name,
+            what: workload.what,
+            unit: if args.cpu && workload.unit == Unit::WallNs {
+                Unit::CpuNs
+            } else {
+                workload.unit
+            },
+            samples: [vec![], vec![]],
+        })
+        .collect();
+    let rounds = args.rounds.unwrap_or(if args.quick { 3 } else { 7 });
+    for round in 1..=rounds {
+        for (workload, row) in selected.iter().zip(&mut rows) {
+            progress(format_args!("round {round} of {rounds}: {}", workload.name));
+            for (runtime, samples) in Runtime::ALL.into_iter().zip(&mut row.samples) {
+                samples.push(measure(runtime, workload, args)?);
+            }
+        }
+    }
+    progress("");
+    print!("{}", report::table(&rows));
+    match &args.write {
+        Some(path) => write(path, &rows, rounds, args),
+        None => Ok(()),
+    }
+}
+
+/// Shows what is being done, on one line that the next one overwrites.
+fn progress(text: impl Display) {
+    eprint!("\r\x1b[K{text}");
+    // Progress that cannot be shown is no reason to stop.
+    let _ = std::io::stderr().flush();
+}
+
+/// One measurement, in a process of its own.
+fn measure(runtime: Runtime, workload: &Workload, args: &Args) -> Result<f64, String> {
+    let failed = |why: &dyn Display| format!("{} on {}: {why}", workload.name, runtime.name());
+    let rounds = if args.quick { 1 } else { workload.rounds };
+    let mode = if args.cpu { "--run-cpu" } else { "--run" };
+    let program = std::env::current_exe().map_err(|error| failed(&error))?;
+    let output = Command::new(program)
+        .args([mode, runtime.name(), workload.name, &rounds.to_string()])
+        .output()
+        .map_err(|error| failed(&error))?;
+    if !output.status.success() {
+        return Err(failed(&format_args!(
+            "{}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        )));
+    }
+    let printed = String::from_utf8_lossy(&output.stdout);
+    printed
+        .trim()
+        .parse()
+        .map_err(|_| failed(&format_args!("printed `{printed}`")))
+}
+
+fn write(path: &str, rows: &[Row], rounds: u32, args: &Args) -> Result<(), String> {
+    let mut command = format!("cargo run --release -p sprang-benches --bin compare -- --rounds {rounds}");
+    for (given, flag) in [
+        (args.quick, " --quick"),
+        (args.cpu, " --cpu"),
+        (!args.filter.is_empty(), " --filter "),
+    ] {
+        if given {
+            command += flag;
+        }
+    }
+    command += &format!("{} --write {path}", args.filter);
+    // A page that is not there yet has no explanations to keep.
+    let before = std::fs::read_to_string(path).unwrap_or_default();
+    let page = report::page(rows, &machine(), &command, &before);
+    std::fs::write(path, page).map_err(|error| format!("cannot write {path}: {error}"))
+}
+
+/// The processor, the system, the compiler and the version compared with.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let cpu_info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let processor = cpu_info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("unknown processor", |(_, model)| model);
+    let says = |program: &str, args: &[&str]| {
+        let output = Command::new(program).args(args).output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let system = says("uname", &["-sr"]).unwrap_or_else(|| "unknown system".into());
+    let compiler = says("rustc", &["--version"]).unwrap_or_else(|| "unknown compiler".into());
+    let sprang = env!("CARGO_PKG_VERSION");
+    format!("{processor}, {cores} cores, {system}, {compiler}, sprang {sprang}, Tokio 1.54.1.")
+}

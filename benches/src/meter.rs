@@ -1,0 +1,71 @@
+//! What a workload is measured with.
+//!
+//! Purpose: time on the clock is what counts, but on a machine that does other work beside it is noise; the processor
+//! time of the process says then which of two runtimes does more for the same result.
+//!
+//! Data flow: `compare --cpu` calls [`count_cpu_time`] before it runs a workload; the workloads start a `Meter`.
+
+use std::fs;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// Bytes of a page, as `/proc` counts them on x86-64.
+const PAGE: f64 = 4096.0;
+
+static COUNT_CPU_TIME: AtomicBool = AtomicBool::new(false);
+
+/// Has all workloads from now on measured by processor time.
+pub fn count_cpu_time() {
+    COUNT_CPU_TIME.store(true, Relaxed);
+}
+
+/// A running measurement of time.
+#[derive(Debug)]
+pub(crate) enum Meter {
+    Wall(Instant),
+    Cpu(f64),
+}
+
+impl Meter {
+    /// Starts to measure what was asked for: time on the clock, unless it is processor time.
+    pub(crate) fn start() -> Self {
+        if COUNT_CPU_TIME.load(Relaxed) {
+            Self::start_cpu()
+        } else {
+            Self::Wall(Instant::now())
+        }
+    }
+
+    /// Starts to measure processor time.
+    pub(crate) fn start_cpu() -> Self {
+        Self::Cpu(cpu_ns())
+    }
+
+    /// The nanoseconds since the start.
+    pub(crate) fn stop(self) -> f64 {
+        match self {
+            Self::Wall(start) => start.elapsed().as_nanos() as f64,
+            Self::Cpu(start) => cpu_ns() - start,
+        }
+    }
+}
+
+/// The processor time that all threads of this process have used.
+fn cpu_ns() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+}
+
+/// The memory of this process that is resident.
+///
+/// # Panics
+///
+/// If `/proc` is not mounted.
+pub(crate) fn resident_bytes() -> f64 {
+    let pages = fs::read_to_string("/proc/self/statm").expect("/proc is mounted");
+    let resident = pages.split(' ').nth(1).expect("the second field is there");
+    resident.parse::<f64>().expect("the field is a number") * PAGE
+}

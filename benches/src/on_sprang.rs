@@ -1,0 +1,6 @@
+//! The workloads on sprang.
+
+use sprang as rt;
+
+#[path = "workloads/mod.rs"]
+pub(crate) mod workloads;

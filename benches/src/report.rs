@@ -1,0 +1,183 @@
+//! What `compare` makes of its measurements.
+//!
+//! Purpose: medians, spreads and ratios; the table; the page `docs/benchmarks.md`. No measuring here.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::{Runtime, Unit};
+
+/// The measurements of one workload.
+#[derive(Debug)]
+pub struct Row {
+    /// The workload's name.
+    pub name: &'static str,
+    /// What one operation is.
+    pub what: &'static str,
+    /// What is counted.
+    pub unit: Unit,
+    /// The cost of an operation, one a round of the comparison, on each of [`Runtime::ALL`].
+    pub samples: [Vec<f64>; 2],
+}
+
+/// The median of some samples, and how far they are apart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Summary {
+    /// The least: what is left when nothing else disturbs.
+    pub least: f64,
+    /// The middle one, or the mean of the two in the middle.
+    pub median: f64,
+    /// The distance between the quartiles, in per cent of the median.
+    pub spread_percent: f64,
+}
+
+impl Summary {
+    /// Sums up `samples`.
+    ///
+    /// # Panics
+    ///
+    /// If there are none, or one is not a number.
+    #[track_caller]
+    pub fn of(samples: &[f64]) -> Self {
+        assert!(!samples.is_empty(), "a summary of nothing");
+        let mut sorted = samples.to_vec();
+        sorted.sort_by(|a, b| a.partial_cmp(b).expect("samples are numbers"));
+        let quantile = |fraction: f64| {
+            let at = fraction * (sorted.len() - 1) as f64;
+            let (below, above) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+            below + (above - below) * at.fract()
+        };
+        let median = quantile(0.5);
+        Self {
+            least: sorted[0],
+            median,
+            spread_percent: (quantile(0.75) - quantile(0.25)) / median * 100.0,
+        }
+    }
+}
+
+impl Row {
+    /// The summaries of sprang and of Tokio, and how many times as much Tokio takes.
+    pub fn summaries(&self) -> (Summary, Summary, f64) {
+        let [sprang, tokio] = [0, 1].map(|runtime: usize| Summary::of(&self.samples[runtime]));
+        (sprang, tokio, tokio.median / sprang.median)
+    }
+}
+
+/// The table, for a terminal and for the page.
+pub fn table(rows: &[Row]) -> String {
+    let width = rows
+        .iter()
+        .map(|row| row.name.len() + 2)
+        .max()
+        .unwrap_or(0)
+        .max("workload".len());
+    let [sprang, tokio] = Runtime::ALL.map(Runtime::name);
+    let mut table = format!(
+        "| {:width$} | unit   | {sprang:>8} | {tokio:>8} | ratio | of best | spread        |\n\
+         |:{:-<width$}-|:-------|---------:|---------:|------:|--------:|--------------:|\n",
+        "workload", ""
+    );
+    for row in rows {
+        let (sprang, tokio, ratio) = row.summaries();
+        let name = format!("`{}`", row.name);
+        let spread = format!("{:.0} % / {:.0} %", sprang.spread_percent, tokio.spread_percent);
+        writeln!(
+            table,
+            "| {name:width$} | {:6} | {:>8.1} | {:>8.1} | {ratio:>5.2} | {:>7.2} | {spread:>13} |",
+            row.unit,
+            sprang.median,
+            tokio.median,
+            tokio.least / sprang.least
+        )
+        .expect("a string takes all");
+    }
+    table
+}
+
+/// The page: `machine` and `command` say how the table came about.
+///
+/// Rows in which Tokio is faster are listed with the explanations that `before`, the page so far, has for them.
+pub fn page(rows: &[Row], machine: &str, command: &str, before: &str) -> String {
+    let mut page = format!(
+        "# Benchmarks\n\n\
+         {machine}\n\n\
+         Written by\n\n```sh\n{command}\n```\n\n\
+         The figures are the cost of one operation: medians over rounds in which both runtimes take turns, each\n\
+         measurement in a fresh process, after a round to warm up. Both runtimes run the same source with 2 workers,\n\
+         and every workload checks its result. *ratio* is how many times as much Tokio takes, by the medians, *of\n\
+         best* by the least of all rounds; *spread* is the distance between the quartiles in per cent of the median,\n\
+         of sprang / of Tokio. Compare ratios, not figures of different runs.\n\n\
+         {table}\n\
+         What an operation is:\n\n",
+        table = table(rows)
+    );
+    for row in rows {
+        writeln!(page, "- `{}`: {}", row.name, row.what).expect("a string takes all");
+    }
+    let known = explanations(before);
+    let slower: Vec<&Row> = rows.iter().filter(|row| row.summaries().2 < 1.0).collect();
+    if !slower.is_empty() {
+        page.push_str(EXPLANATIONS);
+        for row in slower {
+            let explanation = known.get(row.name).copied().unwrap_or("(not explained yet)");
+            writeln!(page, "- `{}`: {explanation}", row.name).expect("a string takes all");
+        }
+    }
+    page
+}
+
+const EXPLANATIONS: &str = "\n## Where Tokio is faster\n\n";
+
+/// The explanations on a page, by workload.
+fn explanations(page: &str) -> BTreeMap<&str, &str> {
+    let (_, section) = page.split_once(EXPLANATIONS).unwrap_or_default();
+    section
+        .lines()
+        .filter_map(|line| line.strip_prefix("- `")?.split_once("`: "))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &'static str, sprang: &[f64], tokio: &[f64]) -> Row {
+        Row {
+            name,
+            what: "an operation",
+            unit: Unit::WallNs,
+            samples: [sprang.to_vec(), tokio.to_vec()],
+        }
+    }
+
+    #[test]
+    fn medians_and_quartiles_are_interpolated() {
+        let summary = |samples: &[f64]| {
+            let summary = Summary::of(samples);
+            (summary.least, summary.median, summary.spread_percent)
+        };
+        assert_eq!(summary(&[3.0]), (3.0, 3.0, 0.0));
+        assert_eq!(summary(&[5.0, 1.0, 4.0, 3.0, 7.0]), (1.0, 4.0, 50.0));
+        assert_eq!(summary(&[10.0, 20.0]).1, 15.0);
+    }
+
+    #[test]
+    fn all_lines_of_the_table_are_equally_long() {
+        let table = table(&[
+            row("short", &[1.0], &[2.0]),
+            row("a_long_name", &[1000.0, 1100.0], &[20_000.0]),
+        ]);
+        let lengths: Vec<usize> = table.lines().map(str::len).collect();
+        assert_eq!(lengths, [lengths[0]; 4], "{table}");
+    }
+
+    #[test]
+    fn a_new_page_keeps_the_explanations() {
+        let rows = [row("slow", &[2.0], &[1.0]), row("fast", &[1.0], &[2.0])];
+        let first = page(&rows, "a machine", "a command", "");
+        assert!(first.ends_with("- `slow`: (not explained yet)\n"), "{first}");
+        let edited = first.replace("(not explained yet)", "because: `x`");
+        assert_eq!(page(&rows, "a machine", "a command", &edited), edited);
+    }
+}

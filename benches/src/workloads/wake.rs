@@ -1,0 +1,88 @@
+//! Wake-ups: yields, two tasks in turn, a thread and a task in turn.
+
+use super::rt::{self, runtime::Runtime, sync::mpsc, sync::oneshot, task::JoinHandle};
+use crate::signal::signal;
+
+pub(super) const YIELDERS: u64 = 200;
+pub(super) const YIELDS: u64 = 1000;
+pub(super) const PAIRS: u64 = 10_000;
+pub(super) const REQUESTS: u64 = 10_000;
+
+pub(super) async fn yields() {
+    let tasks: Vec<JoinHandle<u64>> = (0..YIELDERS)
+        .map(|_| {
+            rt::spawn(async {
+                let mut yields = 0;
+                while yields < YIELDS {
+                    rt::task::yield_now().await;
+                    yields += 1;
+                }
+                yields
+            })
+        })
+        .collect();
+    let mut yields = 0;
+    for task in tasks {
+        yields += task.await.unwrap();
+    }
+    assert_eq!(yields, YIELDERS * YIELDS);
+}
+
+pub(super) async fn ping_pong() {
+    let pairs: Vec<JoinHandle<u64>> = (0..PAIRS)
+        .map(|number| {
+            rt::spawn(async move {
+                let (ping, pinged) = oneshot::channel::<u64>();
+                let (pong, ponged) = oneshot::channel::<u64>();
+                rt::spawn(async move {
+                    let number = pinged.await.unwrap();
+                    pong.send(number + 1).unwrap();
+                });
+                ping.send(number).unwrap();
+                ponged.await.unwrap()
+            })
+        })
+        .collect();
+    for (number, pair) in (0..).zip(pairs) {
+        assert_eq!(pair.await.unwrap(), number + 1);
+    }
+}
+
+pub(super) async fn ping_pong_neutral() {
+    let pairs: Vec<JoinHandle<u64>> = (0..PAIRS)
+        .map(|number| {
+            rt::spawn(async move {
+                let (ping, pinged) = signal();
+                let (pong, ponged) = signal();
+                rt::spawn(async move {
+                    pinged.await;
+                    pong.send();
+                });
+                ping.send();
+                ponged.await;
+                number + 1
+            })
+        })
+        .collect();
+    for (number, pair) in (0..).zip(pairs) {
+        assert_eq!(pair.await.unwrap(), number + 1);
+    }
+}
+
+pub(super) fn request_reply(runtime: &Runtime) {
+    runtime.block_on(async {
+        let (request, mut requests) = mpsc::channel::<u64>(1);
+        let (reply, mut replies) = mpsc::channel::<u64>(1);
+        let server = rt::spawn(async move {
+            while let Some(number) = requests.recv().await {
+                reply.send(number + 1).await.unwrap();
+            }
+        });
+        for number in 0..REQUESTS {
+            request.send(number).await.unwrap();
+            assert_eq!(replies.recv().await, Some(number + 1));
+        }
+        drop(request);
+        server.await.unwrap();
+    });
+}

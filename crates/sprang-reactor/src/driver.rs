@@ -1,0 +1,286 @@
+//! The driver, and the handles to it.
+//!
+//! Purpose: [`Driver`] is what the one thread that holds it parks in: it waits in the OS and turns events into
+//! wake-ups. [`Handle`] is what all other threads have: they register resources and unpark the driver through it.
+//!
+//! Data flow: worker → [`Driver::park`](park::Driver::park) → mio (`epoll_wait`) → `Table` → `ScheduledIo` → wakers.
+//! `Registration` → [`Handle`] → mio (`epoll_ctl`) and `Table`. The facade's `runtime::enter` → [`set_current`].
+//!
+//! Invariants:
+//! - I1: the table's lock is held while events are looked up and while wakers are collected, and never while a waker
+//!   runs or a resource is dropped. The order of locks is table, then a resource's waiters.
+//! - I2: every event of a turn is delivered, even if a waker panics: registration is edge-triggered, so the OS would
+//!   not report it again.
+//! - I3: a resource is in the table from before it is registered with the OS until after it is deregistered.
+//!
+//! The timeout of a park is rounded up to whole milliseconds (by mio), so that a park for a timer does not return just
+//! before the deadline; an interrupted wait (`EINTR`) counts as a spurious return.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::event::Source;
+use mio::{Events, Token};
+use sprang_core::park::{self, Unpark, Wait};
+use sprang_core::primitive::sync::Mutex;
+use sprang_core::slot::{self, Slot};
+use sprang_core::wakeups::Wakeups;
+
+use crate::doorbell::Doorbell;
+use crate::interest::Interest;
+use crate::ready::Ready;
+use crate::scheduled_io::ScheduledIo;
+use crate::table::{Counts, Table, WAKE};
+
+/// The I/O driver: waits for events, and wakes the tasks that they are for.
+///
+/// Dropping it shuts it down.
+///
+/// ```
+/// use sprang_core::park::{Driver as _, Unpark, Wait};
+/// use sprang_reactor::Driver;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let (mut driver, handle) = Driver::new(1024)?;
+/// std::thread::spawn(move || handle.unpark());
+/// driver.park(Wait::Forever);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Driver {
+    poll: mio::Poll,
+    events: Events,
+    handle: Handle,
+}
+
+/// What all threads may do with a driver. A clone is one reference count.
+#[derive(Clone)]
+pub struct Handle(Arc<Shared>);
+
+struct Shared {
+    registry: mio::Registry,
+    waker: mio::Waker,
+    bell: Doorbell,
+    table: Mutex<Table>,
+}
+
+impl Driver {
+    /// Creates a driver that takes up to `event_capacity` events from the OS in one turn.
+    ///
+    /// # Errors
+    ///
+    /// If the OS refuses: it takes three file descriptors on Linux.
+    ///
+    /// # Panics
+    ///
+    /// If `event_capacity` is 0.
+    #[track_caller]
+    pub fn new(event_capacity: usize) -> io::Result<(Self, Handle)> {
+        assert!(event_capacity > 0, "the event capacity must be greater than zero");
+        let poll = mio::Poll::new()?;
+        let handle = Handle(Arc::new(Shared {
+            registry: poll.registry().try_clone()?,
+            waker: mio::Waker::new(poll.registry(), Token(WAKE))?,
+            bell: Doorbell::new(),
+            table: Mutex::new(Table::default()),
+        }));
+        let driver = Self {
+            poll,
+            events: Events::with_capacity(event_capacity),
+            handle: handle.clone(),
+        };
+        Ok((driver, handle))
+    }
+
+    /// Waits in the OS for at most `timeout`.
+    fn wait(&mut self, timeout: Option<Duration>) {
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => panic!("the I/O driver cannot wait for events: {error}"),
+        }
+    }
+
+    /// Wakes the waiters of all events that the last wait brought.
+    fn deliver(&mut self) {
+        if self.events.is_empty() {
+            return;
+        }
+        let mut wakeups = Wakeups::new();
+        let mut delivered = 0;
+        let mut table = self.handle.0.table.lock();
+        for event in &self.events {
+            let token = event.token().0;
+            if token == WAKE {
+                continue;
+            }
+            let ready = Ready::from_mio(event);
+            delivered += 1;
+            if let Some(io) = table.get(token) {
+                io.set_ready(ready);
+            }
+            while table
+                .get(token)
+                .is_some_and(|io| !io.collect(ready, &mut wakeups.batch))
+            {
+                drop(table);
+                wakeups.flush();
+                table = self.handle.0.table.lock();
+            }
+        }
+        table.counts.ready += delivered;
+        drop(table);
+        wakeups.finish();
+    }
+}
+
+impl park::Driver for Driver {
+    /// # Panics
+    ///
+    /// If the OS fails to wait for another reason than an interruption, or a waker panics (after all other waiters
+    /// were woken).
+    fn park(&mut self, wait: Wait) {
+        let timeout = match wait {
+            // Does not block, so there is nothing for an unpark to end: it is left for the next park.
+            Wait::Poll => {
+                self.wait(Some(Duration::ZERO));
+                return self.deliver();
+            }
+            Wait::Until(deadline) => Some(deadline.saturating_duration_since(Instant::now())),
+            Wait::Forever => None,
+        };
+        let rung = self.handle.0.bell.arm();
+        self.wait(if rung { Some(Duration::ZERO) } else { timeout });
+        self.handle.0.bell.disarm();
+        self.deliver();
+    }
+
+    fn shutdown(&mut self) {
+        let resources = self.handle.0.table.lock().close();
+        let mut wakeups = Wakeups::new();
+        for io in resources {
+            io.shut_down();
+            while !io.collect(Ready::ALL, &mut wakeups.batch) {
+                wakeups.flush();
+            }
+        }
+        wakeups.finish();
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        park::Driver::shutdown(self);
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("counts", &self.handle.counts())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Handle {
+    /// The handle of the runtime that this thread is in.
+    ///
+    /// # Panics
+    ///
+    /// If the thread is in no runtime that has an I/O driver.
+    #[track_caller]
+    pub fn current() -> Self {
+        match with_current(Self::clone) {
+            Some(handle) => handle,
+            None if slot::is_entered() => panic!(
+                "A Tokio 1.x context was found, but IO is disabled. Call `enable_io` on the runtime builder to enable IO."
+            ),
+            None => panic!("{}", slot::NO_CONTEXT),
+        }
+    }
+
+    /// What the driver has done so far.
+    pub fn counts(&self) -> Counts {
+        self.0.table.lock().counts
+    }
+
+    /// Adds `source` to the table and to the OS's list, and returns its state and its token.
+    pub(crate) fn register(
+        &self,
+        source: &mut dyn Source,
+        interest: Interest,
+    ) -> io::Result<(Arc<ScheduledIo>, usize)> {
+        let io = Arc::new(ScheduledIo::default());
+        let token = self.0.table.lock().insert(Arc::clone(&io))?;
+        if let Err(error) = source.register(&self.0.registry, Token(token), interest.to_mio()) {
+            self.forget(token);
+            return Err(error);
+        }
+        Ok((io, token))
+    }
+
+    /// Takes `source` off the OS's list.
+    pub(crate) fn deregister(&self, source: &mut dyn Source) -> io::Result<()> {
+        source.deregister(&self.0.registry)
+    }
+
+    /// Frees the slot of `token`.
+    pub(crate) fn forget(&self, token: usize) {
+        let io = self.0.table.lock().remove(token);
+        // Outside the lock (I1).
+        drop(io);
+    }
+}
+
+impl Unpark for Handle {
+    /// # Panics
+    ///
+    /// If the OS refuses the wake-up.
+    fn unpark(&self) {
+        if self.0.bell.ring() {
+            self.0.waker.wake().expect("the I/O driver cannot be woken");
+        }
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
+
+thread_local! {
+    static CURRENT: Slot<Handle> = const { Slot::new() };
+}
+
+/// Makes `handle` this thread's current one, and returns the one before.
+///
+/// ```
+/// use sprang_reactor::{Driver, set_current, with_current};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let (_driver, handle) = Driver::new(16)?;
+/// let outer = set_current(Some(handle));
+/// assert!(with_current(|_| ()).is_some());
+/// set_current(outer);
+/// assert!(with_current(|_| ()).is_none());
+/// # Ok(())
+/// # }
+/// ```
+pub fn set_current(handle: Option<Handle>) -> Option<Handle> {
+    slot::replace(&CURRENT, handle)
+}
+
+/// Calls `f` with this thread's current handle, if there is one.
+///
+/// # Panics
+///
+/// If `f` calls [`set_current`].
+pub fn with_current<R>(f: impl FnOnce(&Handle) -> R) -> Option<R> {
+    slot::with(&CURRENT, f)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! An async runtime with Tokio's API: a multi-threaded work-stealing executor, a reactor, timers and the primitives
+//! that tasks need to talk to each other and to the world.
+//!
+//! ```
+//! use sprang::io::{AsyncReadExt, AsyncWriteExt};
+//! use sprang::net::{TcpListener, TcpStream};
+//!
+//! #[sprang::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let listener = TcpListener::bind("127.0.0.1:0").await?;
+//!     let addr = listener.local_addr()?;
+//!
+//!     let server = sprang::spawn(async move {
+//!         let (mut socket, _) = listener.accept().await?;
+//!         socket.write_all(b"hello").await
+//!     });
+//!
+//!     let mut text = String::new();
+//!     TcpStream::connect(addr).await?.read_to_string(&mut text).await?;
+//!     assert_eq!(text, "hello");
+//!     server.await?
+//! }
+//! ```
+//!
+//! # Features
+//!
+//! None is on by default; `full` turns on all but `test-util`. Their names are Tokio's.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `rt` | [`runtime`], [`task`], [`spawn`], [`task_local!`]: tasks, and the current-thread runtime |
+//! | `rt-multi-thread` | makes the work-stealing runtime the macros' default (it is always there with `rt`) |
+//! | `net` | [`net`]: TCP |
+//! | `time` | [`time`]: sleep, timeout, interval |
+//! | `sync` | [`sync`]: channels, locks, notifications |
+//! | `io-util` | the extension traits and adaptors of [`io`] |
+//! | `signal` | [`signal`]: Ctrl-C and Unix signals |
+//! | `macros` | `#[sprang::main]`, `#[sprang::test]`, `select!`, `join!`, `try_join!`, `pin!` |
+//! | `test-util` | `time::{pause, resume, advance}` and `start_paused` |
+//! | `parking_lot` | accepted for programs that ask for it; its locks are always used |
+
+pub mod io;
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod macros;
+#[cfg(feature = "net")]
+pub mod net;
+#[cfg(feature = "rt")]
+pub mod runtime;
+#[cfg(feature = "signal")]
+pub mod signal;
+#[cfg(feature = "sync")]
+pub mod sync;
+#[cfg(feature = "rt")]
+pub mod task;
+#[cfg(feature = "time")]
+pub mod time;
+
+#[cfg(feature = "rt")]
+pub use task::spawn;
+
+#[cfg(all(feature = "macros", feature = "rt-multi-thread"))]
+pub use sprang_macros::{main, test};
+#[cfg(all(feature = "macros", not(feature = "rt")))]
+pub use sprang_macros::{main_fail as main, test_fail as test};
+#[cfg(all(feature = "macros", feature = "rt", not(feature = "rt-multi-thread")))]
+pub use sprang_macros::{main_rt as main, test_rt as test};
+
+// For the drop-in crate, whose attributes expand to paths in `::tokio`.
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub use sprang_macros::{tokio_main, tokio_main_rt, tokio_test, tokio_test_rt};

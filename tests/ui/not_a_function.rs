@@ -1,0 +1,6 @@
+//! The attributes are for functions.
+
+#[sprang::main]
+struct Main;
+
+fn main() {}
