@@ -20,7 +20,7 @@ use sprang_core::primitive::sync::atomic::AtomicBool;
 use sprang_core::primitive::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use sprang_core::primitive::thread::{self, Thread};
 
-use crate::spin::Spin;
+use crate::spin::{Look, Spin};
 
 #[derive(Debug)]
 struct Parker {
@@ -84,7 +84,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         if let Poll::Ready(output) = coop::budget(|| future.as_mut().poll(&mut cx)) {
             return output;
         }
-        spin.wait_for(|| parker.notified.load(Relaxed));
+        spin.wait_for(|| Look::is_there(parker.notified.load(Relaxed)));
         parker.park();
     }
 }

@@ -1,14 +1,14 @@
 //! Waiting a moment before going to sleep, where that has paid off.
 //!
-//! Purpose: a thread in `block_on` that gets its answer within microseconds saves itself, and whoever wakes it, a system
-//! call each, and the way into and out of an idle processor. A thread that does not must not burn time.
+//! Purpose: a thread that gets its answer within microseconds saves itself, and whoever wakes it, a system call each,
+//! and the way into and out of an idle processor. A thread that does not must not burn time.
 //!
 //! Who waits tries it; each failure doubles the number of times that it goes straight to sleep before it tries again,
 //! and a success sets it back. So a thread for which it never pays off spends a spin on one sleep in [`MAX_SKIPS`].
 //!
-//! Workers do not: beside other busy threads their spinning costs more than it saves (`echo_64` of the benchmarks).
-//!
-//! Called by: `park_thread`.
+//! Called by: `park_thread`, for the future's waker; the last active worker, for a task from outside of the workers.
+//! Workers wait for nothing else: beside other busy threads their spinning costs more than it saves (`echo_64` of the
+//! benchmarks).
 
 use std::cell::Cell;
 
@@ -22,6 +22,22 @@ const PAUSES: u32 = 4;
 /// The most sleeps between two tries.
 const MAX_SKIPS: u32 = 256;
 
+/// What a look showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    There,
+    NotYet,
+    /// Waiting has become pointless; for the next tries that is a failure.
+    GiveUp,
+}
+
+impl Look {
+    /// There, or not yet.
+    pub(crate) fn is_there(there: bool) -> Self {
+        if there { Self::There } else { Self::NotYet }
+    }
+}
+
 /// What a thread has learnt about spinning.
 #[derive(Debug, Default)]
 pub(crate) struct Spin {
@@ -32,8 +48,8 @@ pub(crate) struct Spin {
 }
 
 impl Spin {
-    /// Waits a moment for `condition`, if that has paid off; returns whether it came true.
-    pub(crate) fn wait_for(&self, mut condition: impl FnMut() -> bool) -> bool {
+    /// Waits a moment for `look` to return [`Look::There`], if that has paid off; returns whether it did.
+    pub(crate) fn wait_for(&self, mut look: impl FnMut() -> Look) -> bool {
         if cfg!(sprang_loom) {
             // For loom that is a loop without end.
             return false;
@@ -43,9 +59,13 @@ impl Spin {
             return false;
         }
         for _ in 0..LOOKS {
-            if condition() {
-                self.penalty.set(0);
-                return true;
+            match look() {
+                Look::There => {
+                    self.penalty.set(0);
+                    return true;
+                }
+                Look::NotYet => {}
+                Look::GiveUp => break,
             }
             (0..PAUSES).for_each(|_| spin_loop());
         }
@@ -68,13 +88,13 @@ mod tests {
             let mut looked = false;
             assert!(!spin.wait_for(|| {
                 looked = true;
-                false
+                if tries % 2 == 0 { Look::NotYet } else { Look::GiveUp }
             }));
             tries += u32::from(looked);
         }
         assert!((30..60).contains(&tries), "{tries} tries in 10,000 sleeps");
         // A success brings it back.
-        while !spin.wait_for(|| true) {}
-        assert!(spin.wait_for(|| true));
+        while !spin.wait_for(|| Look::There) {}
+        assert!(spin.wait_for(|| Look::There));
     }
 }

@@ -271,6 +271,11 @@ impl Idle {
         self.state.load(Relaxed) >= ACTIVE_ONE
     }
 
+    /// Whether no more than one permit is in use.
+    pub(super) fn is_last_active(&self) -> bool {
+        self.state.load(Relaxed) < 2 * ACTIVE_ONE
+    }
+
     /// Whether somebody looks for work.
     pub(super) fn is_searched(&self) -> bool {
         self.state.load(Relaxed) & SEARCHING_MASK != 0

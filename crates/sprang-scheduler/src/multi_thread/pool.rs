@@ -37,6 +37,7 @@ use super::slots::Slots;
 use crate::metrics::WorkerMetrics;
 use crate::monitor::{Activity, Alarm};
 use crate::queue::{Injector, Item, LifoSlot, Local, Stealer};
+use crate::spin::Look;
 
 /// Rounds of [`spin_loop`] that a thief gives the owner of a LIFO slot to take the item itself: about 2 µs.
 #[cfg(not(sprang_loom))]
@@ -239,6 +240,17 @@ impl<T: Item> Pool<T> {
     /// Whether there is an item that anybody could take.
     pub(super) fn has_shared(&self) -> bool {
         !self.injector.is_empty() || self.slots.iter().any(|slot| !slot.stealer.is_empty())
+    }
+
+    /// What the only active worker, which found nothing, sees of what may come from outside.
+    pub(super) fn look_outside(&self) -> Look {
+        if !self.injector.is_empty() {
+            Look::There
+        } else if self.is_closed() || !self.idle.is_last_active() {
+            Look::GiveUp
+        } else {
+            Look::NotYet
+        }
     }
 
     /// Whether the worker may search.

@@ -31,6 +31,7 @@ use crate::hooks::Observer;
 use crate::metrics::WorkerMetrics;
 use crate::panics::survive;
 use crate::queue::Local;
+use crate::spin::Spin;
 use crate::task::{Anchored, Notified};
 use crate::yielding::Yielding;
 
@@ -45,6 +46,7 @@ pub struct Worker {
     /// As in the pool, where others see it.
     metrics: Arc<CachePadded<WorkerMetrics>>,
     yielding: Yielding,
+    spin: Spin,
     rng: RefCell<Rng>,
     /// Polls begun, wrapping.
     tick: Cell<u32>,
@@ -175,6 +177,7 @@ impl Worker {
             index,
             local,
             yielding: Yielding::new(),
+            spin: Spin::default(),
             rng: RefCell::new(rng),
             tick: Cell::new(0),
             lifo_polls: Cell::new(0),
@@ -277,10 +280,22 @@ impl Worker {
                 if self.close() {
                     return None;
                 }
-            } else {
+            } else if !self.linger() {
                 self.park();
             }
         }
+    }
+
+    /// Before it sleeps, the only active worker waits a moment for a task from outside, if that has paid off. As a
+    /// searcher it need not be woken for it.
+    fn linger(&self) -> bool {
+        let pool = &self.shared.pool;
+        let came = self.searching.get() && self.spin.wait_for(|| pool.look_outside());
+        if came {
+            // Nobody may have been in the driver meanwhile.
+            self.poll_driver();
+        }
+        came
     }
 
     #[inline]
