@@ -44,10 +44,18 @@ impl Alarm {
 
 impl Arm for Alarm {
     fn arm(&self) {
-        self.set(u64::try_from(period().as_nanos()).unwrap_or(u64::MAX));
+        self.set(self.period());
     }
 
     fn disarm(&self) {
         self.set(0);
+    }
+
+    fn now(&self) -> u64 {
+        super::now()
+    }
+
+    fn period(&self) -> u64 {
+        period()
     }
 }

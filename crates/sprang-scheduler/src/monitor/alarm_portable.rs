@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::activity::Arm;
 use super::period;
@@ -32,7 +33,7 @@ impl Alarm {
             let (guard, timeout) = self
                 .0
                 .changed
-                .wait_timeout(armed, period())
+                .wait_timeout(armed, Duration::from_nanos(period()))
                 .unwrap_or_else(PoisonError::into_inner);
             armed = guard;
             if timeout.timed_out() && *armed {
@@ -55,5 +56,13 @@ impl Arm for Alarm {
 
     fn disarm(&self) {
         self.set(false);
+    }
+
+    fn now(&self) -> u64 {
+        super::now()
+    }
+
+    fn period(&self) -> u64 {
+        period()
     }
 }

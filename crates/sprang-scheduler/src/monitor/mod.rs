@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 pub(crate) use activity::Activity;
 pub(crate) use alarm::Alarm;
 
-/// The shortest time between two looks.
-const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
+/// The shortest time between two looks, in nanoseconds.
+const SHORTEST_PERIOD: u64 = 1_000_000;
 
 /// A runtime that wants to be looked at.
 pub(crate) trait Watched: Send + Sync {
@@ -48,9 +48,15 @@ static ACTIVITY: OnceLock<Activity<Alarm>> = OnceLock::new();
 /// Time between two looks, in nanoseconds: half of the shortest threshold that a runtime ever asked for.
 static PERIOD: AtomicU64 = AtomicU64::new(u64::MAX);
 
-/// The time between two looks.
-fn period() -> Duration {
-    Duration::from_nanos(PERIOD.load(Relaxed)).max(SHORTEST_PERIOD)
+/// The time between two looks, in nanoseconds.
+fn period() -> u64 {
+    PERIOD.load(Relaxed).max(SHORTEST_PERIOD)
+}
+
+/// The nanoseconds since the first call.
+fn now() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_nanos() as u64
 }
 
 /// Starts the monitor if there is none.
