@@ -26,6 +26,20 @@ async fn a_test_that_starts_paused_waits_for_nothing() {
     assert!(real.elapsed() < Duration::from_secs(3_600));
 }
 
+#[sprang::test(flavor = "local", name = "a local runtime")]
+async fn a_local_runtime_spawns_what_is_not_send() {
+    assert_eq!(Handle::current().name(), Some("a local runtime"));
+    let number = std::rc::Rc::new(42);
+    assert_eq!(sprang::task::spawn_local(async move { *number }).await.unwrap(), 42);
+}
+
+#[sprang::test(unhandled_panic = "shutdown_runtime")]
+#[should_panic(expected = "a spawned task panicked")]
+async fn a_panic_of_a_task_ends_the_test_that_asks_for_it() {
+    sprang::spawn(async { panic!("on purpose") });
+    std::future::pending::<()>().await;
+}
+
 #[sprang::test]
 async fn a_test_returns_its_result() -> Result<(), sprang::task::JoinError> {
     sprang::spawn(async {}).await

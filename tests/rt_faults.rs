@@ -4,14 +4,16 @@
 
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::path::Path;
 use std::sync::Once;
 use std::sync::mpsc::channel;
 use std::task::Poll;
 use std::time::Duration;
 
 use sprang::net::{TcpListener, TcpStream};
-use sprang::runtime::{Builder, Runtime};
+use sprang::runtime::{Builder, Runtime, is_rt_shutdown_err};
 use sprang::sync::oneshot;
 use sprang::task::{JoinError, JoinHandle, yield_now};
 use sprang::time::{sleep, timeout};
@@ -447,6 +449,68 @@ fn refused_files_are_an_error() {
     }
 }
 
+/// Overwrites all of this process's epoll descriptors with ones that nobody can wait for.
+fn break_epoll() {
+    let is_epoll = |path: &Path| std::fs::read_link(path).is_ok_and(|file| file.ends_with("anon_inode:[eventpoll]"));
+    let files = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let paths = files.map(|file| file.path()).filter(|path| is_epoll(path));
+    let mut numbers: Vec<RawFd> = paths
+        .map(|path| path.file_name().unwrap().to_str().unwrap().parse().unwrap())
+        .collect();
+    assert!(!numbers.is_empty());
+    for number in &numbers {
+        // SAFETY: none, and that is the fault: the descriptor belongs to a driver.
+        drop(unsafe { OwnedFd::from_raw_fd(*number) });
+    }
+    while !numbers.is_empty() {
+        // Closed by the driver.
+        let number = std::fs::File::open("/dev/null").unwrap().into_raw_fd();
+        numbers.retain(|other| *other != number);
+    }
+}
+
+#[test]
+fn a_driver_that_cannot_wait_gives_up_io_and_nothing_else() {
+    const TEST: &str = "a_driver_that_cannot_wait_gives_up_io_and_nothing_else";
+    if !is_child() {
+        let output = child(TEST, "").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        return;
+    }
+    let reports = Counter::default();
+    let count = reports.clone();
+    std::panic::set_hook(Box::new(move |info| {
+        eprintln!("{info}");
+        count.add();
+    }));
+    for (number, flavour) in FLAVOURS.into_iter().enumerate() {
+        let reports = reports.clone();
+        bounded(move || {
+            let runtime = flavour();
+            let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+            let accepting = runtime.spawn(async move { listener.accept().await.map(drop) });
+            runtime.block_on(yield_now());
+            break_epoll();
+            let error = join(&runtime, accepting).unwrap().unwrap_err();
+            assert!(is_rt_shutdown_err(&error), "{error}");
+            assert!(runtime.block_on(TcpListener::bind("127.0.0.1:0")).is_err());
+            // Tasks, timers and wake-ups from outside go on, with as many parks as they need.
+            for _ in 0..10 {
+                let (message, received) = oneshot::channel();
+                let outside = std::thread::spawn(move || message.send(1).unwrap());
+                let everything = runtime.spawn(async {
+                    sprang::spawn(sleep_for(2)).await.unwrap();
+                    received.await.unwrap()
+                });
+                assert_eq!(join(&runtime, everything).unwrap(), 1);
+                outside.join().unwrap();
+            }
+            drop(runtime);
+            assert_eq!(reports.get(), number + 1, "it is reported once");
+        });
+    }
+}
+
 #[test]
 fn a_name_that_panics_leaves_no_thread() {
     const TEST: &str = "a_name_that_panics_leaves_no_thread";
@@ -500,5 +564,29 @@ fn a_name_that_panics_for_a_spare_thread_harms_nobody() {
         let beside = other.spawn(async move { message.send(()).unwrap() });
         assert!(other.block_on(blocked).unwrap());
         other.block_on(beside).unwrap();
+    });
+}
+
+#[test]
+fn spare_threads_that_are_refused_take_no_room_from_later_ones() {
+    bounded(|| {
+        const REFUSALS: usize = 3;
+        let named = Counter::default();
+        let count = named.clone();
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).max_spare_threads(1).enable_all();
+        builder.thread_name_fn(move || {
+            count.add();
+            assert!(!(2..2 + REFUSALS).contains(&count.get()), "no name for now");
+            "worker".to_owned()
+        });
+        let runtime = builder.build().unwrap();
+        let (message, received) = channel::<()>();
+        let blocked = runtime.spawn(async move { received.recv_timeout(PATIENCE / 2).is_ok() });
+        let beside = runtime.spawn(async move { message.send(()).unwrap() });
+        assert!(runtime.block_on(blocked).unwrap(), "nobody took the place of the blocked worker");
+        runtime.block_on(beside).unwrap();
+        assert_eq!(named.get(), 2 + REFUSALS);
+        still_works(&runtime);
     });
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use sprang::runtime::{Builder, Handle, RngSeed, Runtime, TaskMeta, UnhandledPanic};
 use sprang::sync::oneshot;
 use sprang::task::{Id, yield_now};
-use sprang_tests::{bounded, eventually, panic_message};
+use sprang_tests::{bounded, eventually, on_drop, panic_message};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Event {
@@ -108,6 +108,43 @@ fn each_way_to_end_is_called_once() {
             assert_eq!(events(&log, id).last(), Some(&End));
         }
         assert_eq!(events(&log, late.id()), [Spawn, End]);
+    }
+}
+
+#[test]
+fn the_end_of_a_task_says_whether_it_panicked() {
+    for mut builder in builders() {
+        let ends = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&ends);
+        let runtime = builder
+            .on_task_terminate(move |task| log.lock().unwrap().push((task.id(), task.has_panicked())))
+            .on_after_task_poll(|task| assert!(!task.has_panicked()))
+            .build()
+            .unwrap();
+        let guard = on_drop(|| panic!("on purpose"));
+        let expected = runtime.block_on(async move {
+            let done = sprang::spawn(async {});
+            let panicked = sprang::spawn(async { panic!("on purpose") });
+            let aborted = sprang::spawn(std::future::pending::<()>());
+            aborted.abort();
+            let in_destructor = sprang::spawn(async move {
+                let _guard = guard;
+            });
+            let expected = [
+                (done.id(), false),
+                (panicked.id(), true),
+                (aborted.id(), false),
+                (in_destructor.id(), true),
+            ];
+            done.await.unwrap();
+            assert!(aborted.await.unwrap_err().is_cancelled());
+            assert!(panicked.await.unwrap_err().is_panic());
+            assert!(in_destructor.await.unwrap_err().is_panic());
+            expected
+        });
+        let ends = ends.lock().unwrap();
+        assert_eq!(ends.len(), expected.len());
+        assert!(expected.iter().all(|end| ends.contains(end)), "{ends:?}");
     }
 }
 

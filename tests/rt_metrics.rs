@@ -195,6 +195,31 @@ fn a_worker_that_is_parked_is_not_busy() {
 }
 
 #[test]
+fn the_mean_poll_time_is_known_of_a_worker_that_never_parks() {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .blocked_policy(BlockedPolicy::Off)
+        .build()
+        .unwrap();
+    let metrics = runtime.handle().metrics();
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let (start, started) = mpsc::channel();
+    let task = runtime.spawn(async move {
+        start.send(()).unwrap();
+        while !stopped.load(SeqCst) {
+            yield_now().await;
+        }
+    });
+    started.recv_timeout(PATIENCE).unwrap();
+    let parks = metrics.worker_park_count(0);
+    eventually("the mean is known", || metrics.worker_mean_poll_time(0) > Duration::ZERO);
+    assert_eq!(metrics.worker_park_count(0), parks);
+    stop.store(true, SeqCst);
+    runtime.block_on(task).unwrap();
+}
+
+#[test]
 fn a_worker_in_a_long_poll_is_seen_to_be_busy() {
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)

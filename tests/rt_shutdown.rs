@@ -5,14 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
 use sprang::io::{AsyncReadExt, AsyncWriteExt};
 use sprang::net::{TcpListener, TcpStream};
-use sprang::runtime::{Handle, Runtime};
+use sprang::runtime::{Builder, Handle, Runtime};
 use sprang::sync::Notify;
 use sprang::task::{JoinHandle, yield_now};
 use sprang::time::{sleep, timeout};
@@ -462,6 +462,45 @@ fn a_task_may_own_the_handle_and_the_handle_outlives_the_runtime() {
         let refused = futures::executor::block_on(TcpListener::bind("127.0.0.1:0"));
         drop((refused, sleep(Duration::from_millis(1)), Handle::current()));
         assert_eq!(handle.block_on(async { 1 }), 1);
+    });
+}
+
+#[test]
+fn the_end_waits_for_a_spare_thread_that_is_being_started() {
+    bounded(|| {
+        let (started, stopped, named) = (Counter::default(), Counter::default(), Counter::default());
+        let (count_start, count_stop, count_name) = (started.clone(), stopped.clone(), named.clone());
+        let (go_on, may_go_on) = channel::<()>();
+        let may_go_on = Mutex::new(may_go_on);
+        let mut builder = Builder::new_multi_thread();
+        builder
+            .worker_threads(1)
+            .on_thread_start(move || count_start.add())
+            .on_thread_stop(move || count_stop.add())
+            .thread_name_fn(move || {
+                count_name.add();
+                if count_name.get() > 1 {
+                    may_go_on.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+                }
+                "worker".to_owned()
+            });
+        let runtime = builder.build().unwrap();
+        let (release, released) = channel::<()>();
+        drop(runtime.spawn(async move { released.recv_timeout(PATIENCE).unwrap() }));
+        drop(runtime.spawn(yield_now()));
+        eventually("a spare thread is asked for", || named.get() == 2);
+        let (ended, has_ended) = channel();
+        let dropping = thread::spawn(move || {
+            drop(runtime);
+            ended.send(()).unwrap();
+        });
+        release.send(()).unwrap();
+        eventually("the only worker has left", || stopped.get() == 1);
+        let early = has_ended.recv_timeout(Duration::from_millis(50));
+        go_on.send(()).unwrap();
+        dropping.join().unwrap();
+        assert_eq!((started.get(), stopped.get()), (2, 2));
+        assert!(early.is_err(), "a thread is started after the end");
     });
 }
 

@@ -45,15 +45,18 @@ fn auto_traits_are_those_of_tokio() {
 #[test]
 fn a_panic_keeps_its_payload() {
     on_each(|runtime| {
-        let task: JoinHandle<()> = runtime.spawn(async { panic!("a text") });
+        let (line, task) = (line!(), runtime.spawn(async { panic!("a text") }));
+        let task: JoinHandle<()> = task;
         let id = task.id();
         let error = runtime.block_on(task).unwrap_err();
         assert!(error.is_panic() && !error.is_cancelled() && !error.is_shutdown());
         assert_eq!(error.id(), id);
         assert_eq!(error.to_string(), format!("task {id} panicked with message \"a text\""));
+        let spawned_at = error.spawned_at();
+        assert_eq!((spawned_at.file(), spawned_at.line()), (file!(), line));
         assert_eq!(
             format!("{error:?}"),
-            format!("JoinError::Panic(Id({id}), \"a text\", ...)")
+            format!("JoinError::Panic(Id({id}), \"a text\", spawned at {spawned_at}, ...)")
         );
         assert_eq!(panic_message(&*error.into_panic()), "a text");
 

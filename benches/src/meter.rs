@@ -3,7 +3,8 @@
 //! Purpose: time on the clock is what counts, but on a machine that does other work beside it is noise; the processor
 //! time of the process says then which of two runtimes does more for the same result.
 //!
-//! Data flow: `compare --cpu` calls [`count_cpu_time`] before it runs a workload; the workloads start a `Meter`.
+//! Data flow: `compare --cpu` calls [`count_cpu_time`] before it runs a workload; the workloads start a `Meter`, and
+//! read from `/proc` what memory and how many context switches there were.
 
 use std::fs;
 use std::sync::atomic::AtomicBool;
@@ -68,4 +69,50 @@ pub(crate) fn resident_bytes() -> f64 {
     let pages = fs::read_to_string("/proc/self/statm").expect("/proc is mounted");
     let resident = pages.split(' ').nth(1).expect("the second field is there");
     resident.parse::<f64>().expect("the field is a number") * PAGE
+}
+
+/// Context switches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Switches {
+    /// Of threads that went to sleep.
+    pub voluntary: u64,
+    /// Of threads that had to make room for others.
+    pub involuntary: u64,
+}
+
+impl Switches {
+    /// Those so far of all threads of this process but the main one.
+    ///
+    /// # Panics
+    ///
+    /// If `/proc` is not mounted.
+    pub(crate) fn beside_main() -> Self {
+        let main = std::process::id().to_string();
+        let threads = fs::read_dir("/proc/self/task").expect("/proc is mounted");
+        let mut sum = Self {
+            voluntary: 0,
+            involuntary: 0,
+        };
+        for thread in threads.map(|thread| thread.expect("the folder can be read")) {
+            if thread.file_name() == *main {
+                continue;
+            }
+            // A thread may have ended since.
+            let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+            for line in status.lines() {
+                let count = |name| line.strip_prefix(name)?.trim().parse::<u64>().ok();
+                sum.voluntary += count("voluntary_ctxt_switches:").unwrap_or(0);
+                sum.involuntary += count("nonvoluntary_ctxt_switches:").unwrap_or(0);
+            }
+        }
+        sum
+    }
+
+    /// Those since `before`.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            voluntary: self.voluntary - before.voluntary,
+            involuntary: self.involuntary - before.involuntary,
+        }
+    }
 }

@@ -46,9 +46,15 @@ async fn crate_is_no_string() {}
 async fn crate_is_no_path() {}
 
 #[sprang::main(unhandled_panic = "ignore")]
-async fn argument_not_supported() {}
+async fn panics_of_workers() {}
 
-#[sprang::main(flavor = "local")]
-async fn flavor_not_supported() {}
+#[sprang::test(unhandled_panic = "abort")]
+async fn unknown_behavior() {}
+
+#[sprang::main(flavor = "local", worker_threads = 2)]
+async fn local_threads() {}
+
+#[sprang::main(name = "")]
+async fn blank_name() {}
 
 fn main() {}

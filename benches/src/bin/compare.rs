@@ -4,20 +4,23 @@
 //! number of rounds, each measurement in a fresh process.
 //!
 //! Data flow: [`main`] starts itself with `--run RUNTIME WORKLOAD ROUNDS` for each measurement, which prints the
-//! cost of an operation → `report` → a table, and a page with `--write`.
+//! cost of an operation → `report` → tables, and a page with `--write`. The probes run in this process.
 
 use std::fmt::Display;
 use std::io::Write;
 use std::process::{Command, ExitCode};
 
 use sprang_benches::report::{self, Row};
-use sprang_benches::{Runtime, Unit, Workload, meter, workload, workloads};
+use sprang_benches::{Runtime, Unit, Workload, groups, meter, probes, workload};
 
 const HELP: &str = "\
 Compares sprang with Tokio.
 
 Usage: compare [--rounds N] [--quick] [--cpu] [--filter X] [--write FILE]
        compare --run[-cpu] sprang|tokio WORKLOAD ROUNDS
+       compare --lateness
+       compare --idle sprang|tokio SECONDS
+       compare --low-load sprang|tokio
 
 Options:
   --rounds N    measurements of each workload on each runtime [default: 7]
@@ -26,6 +29,9 @@ Options:
   --filter X    only workloads with X in their name
   --write FILE  write the page too, keeping the explanations of the one that is there
   --run         one measurement in this process: prints what an operation cost
+  --lateness    how late 10,000 sleeps of 1 to 100 ms end, with nothing beside them and with all workers busy
+  --idle        starts a runtime with much that waits, prints `ready` and waits: to be looked at by strace
+  --low-load    context switches of the runtime's threads per request, with 100 a second for 5 s
   --help        print this
 ";
 
@@ -51,6 +57,12 @@ fn main() -> ExitCode {
             meter::count_cpu_time();
             run(runtime, name, rounds)
         }
+        ["--lateness"] => {
+            lateness();
+            Ok(())
+        }
+        ["--idle", runtime, seconds] => idle(runtime, seconds),
+        ["--low-load", runtime] => low_load(runtime),
         _ => parse(&args).and_then(|args| compare(&args)),
     };
     match done {
@@ -86,7 +98,7 @@ fn positive(value: &str) -> Result<u32, String> {
 
 /// One measurement, in this process.
 fn run(runtime: &str, name: &str, rounds: &str) -> Result<(), String> {
-    let runtime = Runtime::named(runtime).ok_or_else(|| format!("there is no runtime `{runtime}`"))?;
+    let runtime = named(runtime)?;
     let workload = workload(runtime, name).ok_or_else(|| format!("there is no workload `{name}`"))?;
     let rounds = positive(rounds)?;
     let cost = (workload.run)(rounds);
@@ -94,27 +106,63 @@ fn run(runtime: &str, name: &str, rounds: &str) -> Result<(), String> {
     Ok(())
 }
 
+fn named(runtime: &str) -> Result<Runtime, String> {
+    Runtime::named(runtime).ok_or_else(|| format!("there is no runtime `{runtime}`"))
+}
+
+fn lateness() {
+    for (loaded, load) in [(false, "idle"), (true, "loaded")] {
+        for runtime in Runtime::ALL {
+            let lateness_ms = (probes(runtime).lateness_ms)(loaded);
+            println!("{load:6} {:6} {}", runtime.name(), report::lateness(&lateness_ms));
+        }
+    }
+}
+
+fn idle(runtime: &str, seconds: &str) -> Result<(), String> {
+    let runtime = named(runtime)?;
+    let switches = (probes(runtime).idle)(positive(seconds)?.into());
+    println!(
+        "{} context switches of the runtime's threads in {seconds} s",
+        switches.voluntary + switches.involuntary
+    );
+    Ok(())
+}
+
+fn low_load(runtime: &str) -> Result<(), String> {
+    const REQUESTS: u32 = 500;
+    let switches = (probes(named(runtime)?).low_load)(REQUESTS);
+    let [voluntary, involuntary] =
+        [switches.voluntary, switches.involuntary].map(|count| count as f64 / f64::from(REQUESTS));
+    println!("context switches per request: {voluntary:.2} voluntary, {involuntary:.2} involuntary");
+    Ok(())
+}
+
 fn compare(args: &Args) -> Result<(), String> {
-    let selected: Vec<&Workload> = workloads(Runtime::Sprang)
+    let in_groups = groups(Runtime::Sprang)
         .iter()
-        .filter(|workload| workload.name.contains(&args.filter))
-        .collect();
+        .flat_map(|group| group.workloads.iter().map(|workload| (group.title, workload)));
+    let (selected, mut rows): (Vec<&Workload>, Vec<Row>) = in_groups
+        .filter(|(_, workload)| workload.name.contains(&args.filter))
+        .map(|(group, workload)| {
+            let row = Row {
+                group,
+                name: workload.name,
+                what: workload.what,
+                unit: if args.cpu && workload.unit == Unit::WallNs {
+                    Unit::CpuNs
+                } else {
+                    workload.unit
+                },
+                wanted: workload.wanted,
+                samples: [vec![], vec![]],
+            };
+            (workload, row)
+        })
+        .unzip();
     if selected.is_empty() {
         return Err(format!("no workload has `{}` in its name", args.filter));
     }
-    let mut rows: Vec<Row> = selected
-        .iter()
-        .map(|workload| Row {
-            name: workload.name,
-            what: workload.what,
-            unit: if args.cpu && workload.unit == Unit::WallNs {
-                Unit::CpuNs
-            } else {
-                workload.unit
-            },
-            samples: [vec![], vec![]],
-        })
-        .collect();
     let rounds = args.rounds.unwrap_or(if args.quick { 3 } else { 7 });
     for round in 1..=rounds {
         for (workload, row) in selected.iter().zip(&mut rows) {
@@ -125,7 +173,7 @@ fn compare(args: &Args) -> Result<(), String> {
         }
     }
     progress("");
-    print!("{}", report::table(&rows));
+    print!("{}", report::tables(&rows));
     match &args.write {
         Some(path) => write(path, &rows, rounds, args),
         None => Ok(()),

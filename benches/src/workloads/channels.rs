@@ -1,57 +1,169 @@
-//! Channels and locks.
+//! Channels.
 
-use std::sync::Arc;
-
-use super::rt::{self, sync::Mutex, sync::mpsc, task::JoinHandle};
+use super::rt::{
+    self,
+    sync::{broadcast, mpsc, oneshot, watch},
+};
+use crate::signal::Countdown;
 
 pub(super) const MESSAGES: u64 = 100_000;
-pub(super) const LOCKERS: u64 = 8;
-pub(super) const LOCKS: u64 = 10_000;
-/// Messages that a channel holds.
-const CAPACITY: usize = 100;
+pub(super) const TURNS: u64 = 20_000;
+pub(super) const WATCHERS: u64 = 100;
+pub(super) const VALUES: u64 = 200;
+pub(super) const LISTENERS: u64 = 10;
+pub(super) const BROADCASTS: u64 = 2000;
+
+pub(super) async fn oneshots() {
+    for number in 0..MESSAGES {
+        let (sender, receiver) = oneshot::channel();
+        sender.send(number).unwrap();
+        assert_eq!(receiver.await, Ok(number));
+    }
+}
 
 pub(super) async fn one_to_one() {
-    many_to_one(1).await;
+    bounded(1, 1000).await;
 }
 
 pub(super) async fn five_to_one() {
-    many_to_one(5).await;
+    bounded(5, 100).await;
 }
 
-async fn many_to_one(senders: u64) {
-    let (sender, mut receiver) = mpsc::channel::<u64>(CAPACITY);
-    let share = MESSAGES / senders;
-    for index in 0..senders {
+async fn bounded(senders: u64, capacity: usize) {
+    let (sender, mut receiver) = mpsc::channel::<u64>(capacity);
+    for share in shares(senders) {
         let sender = sender.clone();
         rt::spawn(async move {
-            for number in index * share..(index + 1) * share {
+            for number in share {
                 sender.send(number).await.unwrap();
             }
         });
     }
     drop(sender);
-    let (mut count, mut sum) = (0, 0);
+    let mut arrived = Arrived::default();
     while let Some(number) = receiver.recv().await {
-        count += 1;
-        sum += number;
+        arrived.add(number);
     }
-    assert_eq!((count, sum), (MESSAGES, MESSAGES * (MESSAGES - 1) / 2));
+    arrived.check();
 }
 
-pub(super) async fn contended_mutex() {
-    let counter = Arc::new(Mutex::new(0));
-    let lockers: Vec<JoinHandle<()>> = (0..LOCKERS)
-        .map(|_| {
-            let counter = Arc::clone(&counter);
-            rt::spawn(async move {
-                for _ in 0..LOCKS {
-                    *counter.lock().await += 1;
-                }
-            })
-        })
-        .collect();
-    for locker in lockers {
-        locker.await.unwrap();
+pub(super) async fn unbounded_five_to_one() {
+    let (sender, mut receiver) = mpsc::unbounded_channel::<u64>();
+    for share in shares(5) {
+        let sender = sender.clone();
+        rt::spawn(async move {
+            for number in share {
+                sender.send(number).unwrap();
+            }
+        });
     }
-    assert_eq!(*counter.lock().await, LOCKERS * LOCKS);
+    drop(sender);
+    let mut arrived = Arrived::default();
+    while let Some(number) = receiver.recv().await {
+        arrived.add(number);
+    }
+    arrived.check();
+}
+
+pub(super) async fn recv_many() {
+    let (sender, mut receiver) = mpsc::channel::<u64>(1000);
+    rt::spawn(async move {
+        for number in 0..MESSAGES {
+            sender.send(number).await.unwrap();
+        }
+    });
+    let mut arrived = Arrived::default();
+    let mut batch = Vec::new();
+    while receiver.recv_many(&mut batch, 100).await > 0 {
+        batch.drain(..).for_each(|number| arrived.add(number));
+    }
+    arrived.check();
+}
+
+pub(super) async fn ping_pong() {
+    let (ping, mut pings) = mpsc::channel::<u64>(1);
+    let (pong, mut pongs) = mpsc::channel::<u64>(1);
+    let other = rt::spawn(async move {
+        while let Some(number) = pings.recv().await {
+            pong.send(number + 1).await.unwrap();
+        }
+    });
+    for number in 0..TURNS {
+        ping.send(number).await.unwrap();
+        assert_eq!(pongs.recv().await, Some(number + 1));
+    }
+    drop(ping);
+    other.await.unwrap();
+}
+
+pub(super) async fn watch() {
+    static SEEN: Countdown = Countdown::new();
+    let (sender, receiver) = watch::channel(0);
+    let receivers = super::in_tasks(WATCHERS, || {
+        let mut receiver = receiver.clone();
+        async move {
+            for number in 1..=VALUES {
+                receiver.changed().await.unwrap();
+                assert_eq!(*receiver.borrow_and_update(), number);
+                SEEN.one();
+            }
+        }
+    });
+    for number in 1..=VALUES {
+        let seen = SEEN.start(WATCHERS);
+        sender.send(number).unwrap();
+        seen.await;
+    }
+    receivers.await;
+}
+
+/// In batches that leave nobody behind.
+pub(super) async fn broadcast() {
+    const BATCH: u64 = 100;
+    static RECEIVED: Countdown = Countdown::new();
+    let sender = broadcast::Sender::new(BATCH as usize);
+    let receivers = super::in_tasks(LISTENERS, || {
+        let mut receiver = sender.subscribe();
+        async move {
+            for number in 1..=BROADCASTS {
+                assert_eq!(receiver.recv().await, Ok(number));
+                if number % BATCH == 0 {
+                    RECEIVED.one();
+                }
+            }
+        }
+    });
+    for first in (1..=BROADCASTS).step_by(BATCH as usize) {
+        let received = RECEIVED.start(LISTENERS);
+        for number in first..first + BATCH {
+            sender.send(number).unwrap();
+        }
+        received.await;
+    }
+    receivers.await;
+}
+
+/// The numbers of all messages, in a range for each sender.
+fn shares(senders: u64) -> impl Iterator<Item = std::ops::Range<u64>> {
+    let share = MESSAGES / senders;
+    (0..senders).map(move |index| index * share..(index + 1) * share)
+}
+
+/// Checks that each message has come once.
+#[derive(Default)]
+struct Arrived {
+    count: u64,
+    sum: u64,
+}
+
+impl Arrived {
+    fn add(&mut self, number: u64) {
+        self.count += 1;
+        self.sum += number;
+    }
+
+    #[track_caller]
+    fn check(&self) {
+        assert_eq!((self.count, self.sum), (MESSAGES, MESSAGES * (MESSAGES - 1) / 2));
+    }
 }

@@ -6,6 +6,7 @@ use super::rt::{
     self,
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    runtime::Runtime,
 };
 use crate::echo::{Client, MESSAGE};
 use crate::meter::Meter;
@@ -16,12 +17,7 @@ pub(super) const MESSAGES: u64 = 32_000;
 /// An echo server on the runtime, the client on this thread.
 pub(super) fn echo(rounds: u32, connections: u32) -> f64 {
     let runtime = super::runtime();
-    let listener = runtime
-        .block_on(TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))))
-        .expect("a free port");
-    let server = listener.local_addr().expect("the listener is bound");
-    runtime.spawn(serve(listener));
-
+    let server = start_server(&runtime);
     let mut client = Client::connect(server, connections as usize).expect("the server accepts");
     let mut round = || {
         client
@@ -34,6 +30,16 @@ pub(super) fn echo(rounds: u32, connections: u32) -> f64 {
         round();
     }
     meter.stop()
+}
+
+/// Starts an echo server; its address.
+pub(super) fn start_server(runtime: &Runtime) -> SocketAddr {
+    let listener = runtime
+        .block_on(TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))))
+        .expect("a free port");
+    let server = listener.local_addr().expect("the listener is bound");
+    runtime.spawn(serve(listener));
+    server
 }
 
 async fn serve(listener: TcpListener) {

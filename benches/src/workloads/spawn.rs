@@ -1,58 +1,61 @@
-//! Spawning, joining.
+//! Spawning, joining; what tasks that wait take.
 
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::Barrier;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
 
 use super::rt::{self, runtime::Runtime};
 use crate::meter::resident_bytes;
-use crate::signal::{Receiver, Sender, signal};
+use crate::signal::{Countdown, Sender, signal};
 
 pub(super) const BATCH: u64 = 100_000;
 pub(super) const JOINED: u64 = 50_000;
 pub(super) const CHAIN: u64 = 1000;
 pub(super) const CHAINS: u64 = 100;
 pub(super) const DEPTH: u32 = 14;
-pub(super) const PARKED: u64 = 100_000;
+pub(super) const RESIDENT: u64 = 1_000_000;
 
-/// How many tasks of a batch are still to run. Static, so that a task has nothing to carry or count references of.
-static LEFT: AtomicU64 = AtomicU64::new(0);
-/// What the last task of a batch signals.
-static DONE: Mutex<Option<Sender>> = Mutex::new(None);
-
-fn start_batch() -> Receiver {
-    let (sender, receiver) = signal();
-    LEFT.store(BATCH, Relaxed);
-    let before = DONE.lock().unwrap().replace(sender);
-    assert!(before.is_none(), "the batch before ran to its end");
-    receiver
-}
+static BATCH_DONE: Countdown = Countdown::new();
 
 async fn one_of_batch() {
-    // ORDERING: the last task comes after all others.
-    if LEFT.fetch_sub(1, AcqRel) == 1 {
-        DONE.lock().unwrap().take().expect("only one task is the last").send();
-    }
+    BATCH_DONE.one();
 }
 
 pub(super) fn outside(runtime: &Runtime) {
-    let done = start_batch();
+    let done = BATCH_DONE.start(BATCH);
     for _ in 0..BATCH {
         runtime.spawn(one_of_batch());
     }
     runtime.block_on(done);
-    assert_eq!(LEFT.load(Relaxed), 0);
+}
+
+pub(super) fn four_threads(runtime: &Runtime) {
+    const THREADS: u64 = 4;
+    let done = BATCH_DONE.start(BATCH);
+    let ready = Barrier::new(THREADS as usize);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                ready.wait();
+                for _ in 0..BATCH / THREADS {
+                    runtime.spawn(one_of_batch());
+                }
+            });
+        }
+    });
+    runtime.block_on(done);
 }
 
 pub(super) async fn from_task() {
-    let done = start_batch();
+    let done = BATCH_DONE.start(BATCH);
     for _ in 0..BATCH {
         rt::spawn(one_of_batch());
     }
     done.await;
-    assert_eq!(LEFT.load(Relaxed), 0);
 }
 
 pub(super) async fn and_join() {
@@ -94,45 +97,68 @@ pub(super) async fn fork_join() {
     assert_eq!(tree(DEPTH).await, 1 << DEPTH);
 }
 
-/// The memory of so many times [`PARKED`] tasks that wait, beside as many that were there before.
+/// The memory of so many times [`RESIDENT`] tasks that wait.
 pub(super) fn parked(rounds: u32) -> f64 {
+    assert_eq!(size_of::<Parked>(), 16);
+    resident(rounds, Parked::new)
+}
+
+/// The same of tasks that sleep for an hour.
+pub(super) fn sleeping(rounds: u32) -> f64 {
+    resident(rounds, || async {
+        POLLED.fetch_add(1, Relaxed);
+        rt::time::sleep(Duration::from_secs(3600)).await;
+    })
+}
+
+/// What tasks of [`spawn_polled`] count in when they are polled.
+static POLLED: AtomicU64 = AtomicU64::new(0);
+
+/// The memory of so many times [`RESIDENT`] tasks, beside a tenth as many that were there before.
+fn resident<F>(rounds: u32, task: fn() -> F) -> f64
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let runtime = super::runtime();
-    let park = |rounds| {
-        runtime
-            .block_on(runtime.spawn(park_tasks(u64::from(rounds) * PARKED)))
-            .unwrap()
-    };
-    park(1);
+    let wait = |tasks| runtime.block_on(runtime.spawn(spawn_polled(tasks, task))).unwrap();
+    wait(RESIDENT / 10);
     let before = resident_bytes();
-    park(rounds);
+    wait(u64::from(rounds) * RESIDENT);
     resident_bytes() - before
 }
 
 /// Spawns tasks in batches that need no more room in the queues than the warm-up has made, and has them polled once.
-async fn park_tasks(tasks: u64) {
+pub(super) async fn spawn_polled<F>(tasks: u64, task: fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     const BATCH: u64 = 100;
-    static POLLED: AtomicU64 = AtomicU64::new(0);
-
-    /// Pends for good. The reference and the number make 16 bytes.
-    struct Parked(&'static AtomicU64, u64);
-
-    impl Future for Parked {
-        type Output = ();
-
-        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-            self.0.fetch_add(self.1, Relaxed);
-            Poll::Pending
-        }
-    }
-
     POLLED.store(0, Relaxed);
     for spawned in (BATCH..=tasks).step_by(BATCH as usize) {
         for _ in 0..BATCH {
-            rt::spawn(Parked(&POLLED, 1));
+            rt::spawn(task());
         }
         while POLLED.load(Relaxed) < spawned {
             rt::task::yield_now().await;
         }
     }
     assert_eq!(POLLED.load(Relaxed), tasks);
+}
+
+/// Pends for good. The reference and the number make 16 bytes.
+pub(super) struct Parked(&'static AtomicU64, u64);
+
+impl Parked {
+    pub(super) fn new() -> Self {
+        Self(&POLLED, 1)
+    }
+}
+
+impl Future for Parked {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        self.0.fetch_add(self.1, Relaxed);
+        Poll::Pending
+    }
 }

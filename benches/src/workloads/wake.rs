@@ -1,5 +1,8 @@
 //! Wake-ups: yields, two tasks in turn, a thread and a task in turn.
 
+use futures::StreamExt;
+use futures::channel::mpsc::unbounded;
+
 use super::rt::{self, runtime::Runtime, sync::mpsc, sync::oneshot, task::JoinHandle};
 use crate::signal::signal;
 
@@ -67,6 +70,23 @@ pub(super) async fn ping_pong_neutral() {
     for (number, pair) in (0..).zip(pairs) {
         assert_eq!(pair.await.unwrap(), number + 1);
     }
+}
+
+/// Neither channel is the runtime's: the thread blocks in the one of the standard library.
+pub(super) fn token_std(runtime: &Runtime) {
+    let (request, mut requests) = unbounded::<u64>();
+    let (reply, replies) = std::sync::mpsc::channel::<u64>();
+    let server = runtime.spawn(async move {
+        while let Some(number) = requests.next().await {
+            reply.send(number + 1).unwrap();
+        }
+    });
+    for number in 0..REQUESTS {
+        request.unbounded_send(number).unwrap();
+        assert_eq!(replies.recv(), Ok(number + 1));
+    }
+    drop(request);
+    runtime.block_on(server).unwrap();
 }
 
 pub(super) fn request_reply(runtime: &Runtime) {

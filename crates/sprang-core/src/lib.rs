@@ -12,6 +12,7 @@
 //! | [`wake_batch`] | wakers collected under a lock, woken after it |
 //! | [`wakeups`] | any number of batches, in which a waker that panics costs nobody else a wake-up |
 //! | [`slot`] | thread-local slots for the ambient handles, and the worker's lane |
+//! | [`timer`] | a way to sleep, for crates that know no timers |
 //! | [`park`] | the seam between the scheduler and its drivers |
 //! | [`rng`] | a small fast generator for victim selection and `select!` |
 //!
@@ -24,5 +25,6 @@ pub mod park;
 pub mod primitive;
 pub mod rng;
 pub mod slot;
+pub mod timer;
 pub mod wake_batch;
 pub mod wakeups;

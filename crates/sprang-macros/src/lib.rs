@@ -49,9 +49,11 @@ const TOKIO: Entry = Entry {
 ///
 /// | argument | meaning | default |
 /// |---|---|---|
-/// | `flavor = "multi_thread"` | which runtime: `"multi_thread"` or `"current_thread"` | `"multi_thread"` |
+/// | `flavor = "multi_thread"` | which runtime: `"multi_thread"`, `"current_thread"` or `"local"` | `"multi_thread"` |
 /// | `worker_threads = 4` | number of worker threads, at least 1; multi-thread only | one per CPU |
 /// | `start_paused = true` | start with the clock paused; not for multi-thread | `false` |
+/// | `unhandled_panic = "shutdown_runtime"` | what a panic of a task does: that or `"ignore"`; not for multi-thread | `"ignore"` |
+/// | `name = "…"` | the name of the runtime | none |
 /// | `crate = "…"` | path of the crate that has `runtime::Builder` | `"::sprang"` |
 ///
 /// # Errors

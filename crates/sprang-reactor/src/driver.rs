@@ -13,18 +13,24 @@
 //!   not report it again.
 //! - I3: a resource is in the table from before it is registered with the OS until after it is deregistered.
 //!
+//! A wait that the OS refuses (which only happens to a process that closes or overwrites descriptors that are not its
+//! own) ends I/O, with one panic to report it: resources give the errors of a driver that has been shut down, and the
+//! driver goes on as one without events, so that tasks and timers stay alive.
+//!
 //! The timeout of a park is rounded up to whole milliseconds (by mio), so that a park for a timer does not return just
 //! before the deadline; an interrupted wait (`EINTR`) counts as a spurious return.
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use mio::event::Source;
 use mio::{Events, Token};
-use sprang_core::park::{self, Unpark, Wait};
+use sprang_core::park::{self, ThreadDriver, ThreadUnpark, Unpark, Wait};
 use sprang_core::primitive::sync::Mutex;
+use sprang_core::primitive::sync::atomic::Ordering::{Acquire, Release};
+use sprang_core::primitive::sync::atomic::fence;
 use sprang_core::slot::{self, Slot};
 use sprang_core::wakeups::Wakeups;
 
@@ -51,8 +57,30 @@ use crate::table::{Counts, Table, WAKE};
 /// ```
 pub struct Driver {
     poll: mio::Poll,
-    events: Events,
+    events: Batches,
     handle: Handle,
+    /// What is parked in once the OS has refused to wait.
+    fallback: Option<ThreadDriver>,
+}
+
+/// The timeout of a turn that does not wait.
+const NO_TIME: Option<Duration> = Some(Duration::ZERO);
+
+/// Where the OS puts events.
+struct Batches {
+    /// In a turn that may wait.
+    idle: Events,
+    /// In a turn that does not, if that is another place.
+    busy: Option<Events>,
+}
+
+impl Batches {
+    fn of(&mut self, timeout: Option<Duration>) -> &mut Events {
+        match &mut self.busy {
+            Some(busy) if timeout == NO_TIME => busy,
+            _ => &mut self.idle,
+        }
+    }
 }
 
 /// What all threads may do with a driver. A clone is one reference count.
@@ -64,6 +92,7 @@ struct Shared {
     waker: mio::Waker,
     bell: Doorbell,
     table: Mutex<Table>,
+    fallback: OnceLock<ThreadUnpark>,
 }
 
 impl Driver {
@@ -85,33 +114,74 @@ impl Driver {
             waker: mio::Waker::new(poll.registry(), Token(WAKE))?,
             bell: Doorbell::new(),
             table: Mutex::new(Table::default()),
+            fallback: OnceLock::new(),
         }));
         let driver = Self {
             poll,
-            events: Events::with_capacity(event_capacity),
+            events: Batches {
+                idle: Events::with_capacity(event_capacity),
+                busy: None,
+            },
             handle: handle.clone(),
+            fallback: None,
         };
         Ok((driver, handle))
     }
 
+    /// Takes up to `event_capacity` events in a turn that does not wait, of a thread that has other things to do.
+    ///
+    /// # Panics
+    ///
+    /// If `event_capacity` is 0.
+    #[track_caller]
+    pub fn set_busy_capacity(&mut self, event_capacity: usize) {
+        assert!(event_capacity > 0, "the event capacity must be greater than zero");
+        self.events.busy = Some(Events::with_capacity(event_capacity));
+    }
+
     /// Waits in the OS for at most `timeout`.
     fn wait(&mut self, timeout: Option<Duration>) {
-        match self.poll.poll(&mut self.events, timeout) {
+        let events = self.events.of(timeout);
+        match self.poll.poll(events, timeout) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => panic!("the I/O driver cannot wait for events: {error}"),
+            Err(error) => self.fail(&error),
         }
     }
 
-    /// Wakes the waiters of all events that the last wait brought.
-    fn deliver(&mut self) {
-        if self.events.is_empty() {
+    /// Ends I/O, but not the driver.
+    #[cold]
+    fn fail(&mut self, error: &io::Error) -> ! {
+        let fallback = ThreadDriver::new();
+        // There is one, made once.
+        let _ = self.handle.0.fallback.set(fallback.unparker());
+        self.fallback = Some(fallback);
+        // Who has rung meanwhile sees this park return.
+        self.handle.0.bell.disarm();
+        park::Driver::shutdown(self);
+        panic!("the I/O driver cannot wait for events, and gives up I/O: {error}");
+    }
+
+    /// Parks after the OS has refused to wait.
+    fn park_without_events(&mut self, wait: Wait) {
+        let Some(fallback) = &mut self.fallback else { return };
+        // ORDERING: pairs with `unpark`: who finds the bell armed from here on finds the fallback set.
+        fence(Release);
+        let rung = self.handle.0.bell.arm();
+        park::Driver::park(fallback, if rung { Wait::Poll } else { wait });
+        self.handle.0.bell.disarm();
+    }
+
+    /// Wakes the waiters of all events that the last wait, with this timeout, brought.
+    fn deliver(&mut self, timeout: Option<Duration>) {
+        let events = self.events.of(timeout);
+        if events.is_empty() {
             return;
         }
         let mut wakeups = Wakeups::new();
         let mut delivered = 0;
         let mut table = self.handle.0.table.lock();
-        for event in &self.events {
+        for event in &*events {
             let token = event.token().0;
             if token == WAKE {
                 continue;
@@ -139,22 +209,26 @@ impl Driver {
 impl park::Driver for Driver {
     /// # Panics
     ///
-    /// If the OS fails to wait for another reason than an interruption, or a waker panics (after all other waiters
-    /// were woken).
+    /// If the OS fails to wait for another reason than an interruption, which happens once, or if a waker panics (after
+    /// all other waiters were woken).
     fn park(&mut self, wait: Wait) {
+        if self.fallback.is_some() {
+            return self.park_without_events(wait);
+        }
         let timeout = match wait {
             // Does not block, so there is nothing for an unpark to end: it is left for the next park.
             Wait::Poll => {
-                self.wait(Some(Duration::ZERO));
-                return self.deliver();
+                self.wait(NO_TIME);
+                return self.deliver(NO_TIME);
             }
             Wait::Until(deadline) => Some(deadline.saturating_duration_since(Instant::now())),
             Wait::Forever => None,
         };
         let rung = self.handle.0.bell.arm();
-        self.wait(if rung { Some(Duration::ZERO) } else { timeout });
+        let timeout = if rung { NO_TIME } else { timeout };
+        self.wait(timeout);
         self.handle.0.bell.disarm();
-        self.deliver();
+        self.deliver(timeout);
     }
 
     fn shutdown(&mut self) {
@@ -239,8 +313,14 @@ impl Unpark for Handle {
     ///
     /// If the OS refuses the wake-up.
     fn unpark(&self) {
-        if self.0.bell.ring() {
-            self.0.waker.wake().expect("the I/O driver cannot be woken");
+        if !self.0.bell.ring() {
+            return;
+        }
+        // ORDERING: pairs with `park_without_events`.
+        fence(Acquire);
+        match self.0.fallback.get() {
+            Some(fallback) => fallback.unpark(),
+            None => self.0.waker.wake().expect("the I/O driver cannot be woken"),
         }
     }
 }

@@ -18,6 +18,7 @@ use mio::event::Source;
 
 use crate::driver::Handle;
 use crate::interest::Interest;
+use crate::ready::Ready;
 use crate::registration::Registration;
 
 /// An event source together with its registration.
@@ -63,6 +64,15 @@ impl<E: Source> PollEvented<E> {
     #[inline]
     pub fn registration(&self) -> &Registration {
         &self.registration
+    }
+
+    /// Waits for any state of `interest`, and returns what is ready. Any number of tasks can wait at once. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// If the driver is gone.
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        Ok(self.registration.readiness(interest).await?.ready())
     }
 
     /// Deregisters the source and hands it back.

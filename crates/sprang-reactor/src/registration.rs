@@ -114,19 +114,45 @@ impl Registration {
         direction: Direction,
         mut operation: impl FnMut() -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
+        self.poll_draining(cx, direction, || operation().map(|result| (result, false)))
+    }
+
+    /// As [`poll_io`](Self::poll_io), for an operation that says besides whether fewer bytes went through than it asked
+    /// for, which shows that the kernel's buffer is empty (or full).
+    ///
+    /// The readiness is cleared then, without a second system call to find that out.
+    ///
+    /// # Errors
+    ///
+    /// As for [`poll_io`](Self::poll_io).
+    #[inline]
+    pub fn poll_draining<R>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        mut operation: impl FnMut() -> io::Result<(R, bool)>,
+    ) -> Poll<io::Result<R>> {
         loop {
             let event = ready!(self.poll_ready(cx, direction))?;
             match operation() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.io.clear_ready(event),
-                result => return Poll::Ready(result),
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok((result, has_drained)) => {
+                    if SHORT_TRANSFER_DRAINS && has_drained {
+                        self.io.clear_ready(event);
+                    }
+                    return Poll::Ready(Ok(result));
+                }
             }
         }
     }
 
-    /// As [`poll_io`](Self::poll_io), for a transfer of up to `len` bytes to or from a byte stream.
+    /// As [`poll_io`](Self::poll_io), for a transfer of up to `len` bytes: fewer show that the kernel's buffer is empty
+    /// (or full).
     ///
-    /// When fewer bytes went through, the kernel's buffer is empty (or full), and the readiness is cleared without a
-    /// second system call to find that out.
+    /// # Errors
+    ///
+    /// As for [`poll_io`](Self::poll_io).
     #[inline]
     pub fn poll_transfer(
         &self,
@@ -135,19 +161,7 @@ impl Registration {
         len: usize,
         mut transfer: impl FnMut() -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        loop {
-            let event = ready!(self.poll_ready(cx, direction))?;
-            match transfer() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.io.clear_ready(event),
-                Err(error) => return Poll::Ready(Err(error)),
-                Ok(n) => {
-                    if SHORT_TRANSFER_DRAINS && 0 < n && n < len {
-                        self.io.clear_ready(event);
-                    }
-                    return Poll::Ready(Ok(n));
-                }
-            }
-        }
+        self.poll_draining(cx, direction, || transfer().map(|n| (n, 0 < n && n < len)))
     }
 
     /// Calls `operation` once if the resource is ready.

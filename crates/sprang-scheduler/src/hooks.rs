@@ -27,6 +27,7 @@ use crate::task::{Id, Notified};
 pub struct TaskMeta<'a> {
     id: Id,
     spawned_at: &'static Location<'static>,
+    panicked: bool,
     _task: PhantomData<&'a ()>,
 }
 
@@ -35,8 +36,14 @@ impl TaskMeta<'_> {
         Self {
             id,
             spawned_at,
+            panicked: false,
             _task: PhantomData,
         }
+    }
+
+    /// What is told when the task ends.
+    pub(crate) fn ended(self, panicked: bool) -> Self {
+        Self { panicked, ..self }
     }
 
     /// The task's id.
@@ -47,6 +54,11 @@ impl TaskMeta<'_> {
     /// Where the task was spawned.
     pub fn spawned_at(&self) -> &'static Location<'static> {
         self.spawned_at
+    }
+
+    /// Whether the task has ended by a panic: only ever `true` where the hook is that of a task's end. (Not in Tokio.)
+    pub fn has_panicked(&self) -> bool {
+        self.panicked
     }
 }
 

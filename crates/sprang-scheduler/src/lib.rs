@@ -17,6 +17,8 @@
 pub mod blocking;
 pub mod current_thread;
 pub mod dump;
+#[cfg_attr(not(feature = "tracing"), path = "events_off.rs")]
+mod events;
 pub mod histogram;
 pub mod hooks;
 pub mod local;

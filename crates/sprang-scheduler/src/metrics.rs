@@ -10,11 +10,13 @@
 //!   count goes to `Remote`, by read-modify-writes.
 //! - I2: nothing is decided by what is counted; so it is all Relaxed, and of the standard library: under a model checker
 //!   it would only multiply the interleavings.
+//! - I3: what the mean of polls is reckoned from changes while the worker is seen to be parked, or, to who has seen the
+//!   change, to have parked since.
 //!
 //! Cost: an increment a task spawned and one a task queued; besides that, two looks at the clock a park.
 
-use std::sync::atomic::AtomicU64; // tidy: allow(shim): counters that guard nothing (I2)
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU64, fence}; // tidy: allow(shim): counters that guard nothing (I2)
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
@@ -73,6 +75,10 @@ impl Busy {
         debug_assert_ne!(before & 1, u64::from(parked));
         let other = self.now_ns().saturating_sub(before >> 1);
         self.word.set(other << 1 | u64::from(parked));
+    }
+
+    fn is_parked(&self) -> bool {
+        self.word.get() & 1 == 1
     }
 
     fn total_ns(&self) -> u64 {
@@ -144,14 +150,18 @@ impl WorkerMetrics {
     /// The worker is about to park.
     pub(crate) fn park(&self) {
         self.busy.turn(true);
+        // ORDERING: pairs with the second fence of `mean_poll_time` (I3).
+        fence(Release);
         let polls = self.progress.polls();
         let busy_ns = self.busy.total_ns();
-        match polls.wrapping_sub(self.polls_before.get()) {
-            0 => self.noops.add(1),
-            new => self.update_mean(busy_ns.saturating_sub(self.busy_before_ns.get()) / new),
+        if polls == self.polls_before.get() {
+            self.noops.add(1);
         }
+        self.mean_poll_ns.set(self.mean_poll_ns(polls, busy_ns));
         self.polls_before.set(polls);
         self.busy_before_ns.set(busy_ns);
+        // ORDERING: pairs with the first fence of `mean_poll_time` (I3).
+        fence(Release);
         self.park_unparks.add(1);
     }
 
@@ -161,13 +171,37 @@ impl WorkerMetrics {
         self.park_unparks.add(1);
     }
 
-    /// An exponentially weighted moving average, where the last stretch of work weighs a tenth.
-    fn update_mean(&self, poll_ns: u64) {
-        let mean = match self.mean_poll_ns.get() {
-            0 => poll_ns,
-            mean => mean - mean / 10 + poll_ns / 10,
+    /// An exponentially weighted moving average over polls, where each weighs a tenth; those since the last park are
+    /// taken to be of the same length.
+    fn mean_poll_ns(&self, polls: u64, busy_ns: u64) -> u64 {
+        let mean = self.mean_poll_ns.get();
+        let polls = polls.saturating_sub(self.polls_before.get());
+        if polls == 0 {
+            return mean;
+        }
+        let recent = busy_ns.saturating_sub(self.busy_before_ns.get()) as f64 / polls as f64;
+        let weight_before = match mean {
+            0 => 0.0,
+            _ => 0.9_f64.powi(i32::try_from(polls).unwrap_or(i32::MAX)),
         };
-        self.mean_poll_ns.set(mean);
+        (mean as f64 * weight_before + recent * (1.0 - weight_before)) as u64
+    }
+
+    /// The average as of now, also if the worker has not parked for long.
+    fn mean_poll_time(&self) -> Duration {
+        let park_unparks = self.park_unparks.get();
+        // ORDERING: pairs with the second fence of `park` (I3).
+        fence(Acquire);
+        let mean_ns = self.mean_poll_ns(self.progress.polls(), self.busy.total_ns());
+        // ORDERING: pairs with the first fence of `park` (I3).
+        fence(Acquire);
+        let is_of_one_stretch = !self.busy.is_parked() && self.park_unparks.get() == park_unparks;
+        Duration::from_nanos(if is_of_one_stretch {
+            mean_ns
+        } else {
+            // Up to date: it was set by the park.
+            self.mean_poll_ns.get()
+        })
     }
 
     /// The worker took `tasks` tasks from another one.
@@ -183,7 +217,7 @@ impl WorkerMetrics {
             polls: self.progress.polls(),
             queued,
             busy: Duration::from_nanos(self.busy.total_ns()),
-            mean_poll_time: Duration::from_nanos(self.mean_poll_ns.get()),
+            mean_poll_time: self.mean_poll_time(),
             parks: park_unparks.div_ceil(2),
             park_unparks,
             noops: self.noops.get(),
@@ -236,7 +270,7 @@ pub struct WorkerSnapshot {
     pub queued: usize,
     /// How long it was not parked.
     pub busy: Duration,
-    /// How long a poll lasts: a moving average over the times between two parks.
+    /// How long a poll lasts: a moving average.
     pub mean_poll_time: Duration,
     /// How often it parked.
     pub parks: u64,
@@ -317,15 +351,45 @@ mod tests {
         assert!(busy.total_ns() >= total && busy.total_ns() < busy.now_ns());
     }
 
+    /// As many polls as are said, each of which lasts for some time.
+    fn poll(metrics: &WorkerMetrics, polls: usize, time: Duration) {
+        for _ in 0..polls {
+            metrics.progress.begin(Id::from_u64(1).unwrap(), Location::caller());
+            let begun = Instant::now();
+            while begun.elapsed() < time {
+                std::hint::spin_loop();
+            }
+            metrics.progress.end();
+        }
+    }
+
+    #[test]
+    fn the_mean_of_polls_follows_a_worker_that_does_not_park() {
+        let metrics = WorkerMetrics::new();
+        let mean = || metrics.snapshot(0).mean_poll_time;
+        metrics.start();
+        assert_eq!(mean(), Duration::ZERO);
+        poll(&metrics, 100, Duration::from_micros(10));
+        metrics.park();
+        let of_short_ones = mean();
+        assert!(of_short_ones >= Duration::from_micros(10));
+        metrics.unpark();
+        let long = of_short_ones * 20;
+        poll(&metrics, 1, long);
+        let with_a_long_one = mean();
+        assert!(with_a_long_one >= of_short_ones + long / 20, "it weighs a tenth");
+        // 0.9^30 is less than a twentieth.
+        poll(&metrics, 30, long);
+        assert!(mean() >= long / 10 * 9, "the older ones fade");
+        metrics.stop();
+    }
+
     #[test]
     fn a_park_after_no_poll_is_a_noop() {
         let metrics = WorkerMetrics::new();
         metrics.start();
         for polls in [1, 0, 2] {
-            for _ in 0..polls {
-                metrics.progress.begin(Id::from_u64(1).unwrap(), Location::caller());
-                metrics.progress.end();
-            }
+            poll(&metrics, polls, Duration::ZERO);
             metrics.park();
             assert_eq!(metrics.snapshot(0).park_unparks % 2, 1);
             metrics.unpark();

@@ -8,6 +8,8 @@
 //! | module | what it holds | stands on |
 //! |---|---|---|
 //! | [`mpsc`] | bounded and unbounded channels | `permits`, `notify`, `waker_slot` |
+//! | [`broadcast`] | a channel whose receivers all get each message | `wait_list`, `notify` |
+//! | [`watch`] | a channel that keeps the latest value | `notify` |
 //! | [`Mutex`], [`RwLock`], [`Semaphore`] | locks, permits and their guards | `permits` |
 //! | [`OnceCell`], [`SetOnce`], [`Barrier`] | values set once, tasks that meet | `permits`, `notify` |
 //! | [`Notify`] | wake-ups without data | `wait_list` |
@@ -23,6 +25,7 @@ mod permits;
 mod wait_list;
 mod waker_slot;
 
+pub mod broadcast;
 pub mod mpsc;
 mod mutex;
 mod notify;
@@ -31,6 +34,7 @@ pub mod oneshot;
 mod rwlock;
 mod semaphore;
 mod set_once;
+pub mod watch;
 
 pub use barrier::{Barrier, BarrierWaitResult};
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard, TryLockError};

@@ -436,11 +436,17 @@ impl Acquire<'_> {
         }
         // SAFETY: ours, and found not queued.
         let lacking = unsafe { self.waiter.with_data(|lacking| *lacking) };
-        if lacking == 0 {
-            self.stage = Stage::Held;
+        self.stage = Stage::Held;
+        self.unless_closed(lacking)
+    }
+
+    /// Keeps the permits it was given, all but `lacking`, unless the semaphore was closed meanwhile.
+    fn unless_closed(&mut self, lacking: usize) -> Poll<Result<(), AcquireError>> {
+        // Whoever lacks something and is not queued any more was failed (I3).
+        if !self.permits.is_closed() {
             return Poll::Ready(Ok(()));
         }
-        // Closed (I3): what was given so far goes back (I4).
+        // What was given goes back (I4).
         self.stage = Stage::Idle;
         self.permits.release(self.wanted - lacking);
         Poll::Ready(Err(AcquireError(())))
@@ -461,7 +467,7 @@ impl Future for Acquire<'_> {
                 Err(TryAcquireError::NoPermits) => ready!(this.queue(cx))?,
             },
             Stage::Queued => ready!(this.poll_queued(cx))?,
-            Stage::Held => {}
+            Stage::Held => ready!(this.unless_closed(0))?,
         }
         // Without budget the permits stay held for the next poll.
         ready!(coop::poll_proceed(cx)).made_progress();

@@ -7,7 +7,7 @@
 //! its data and pops it under that lock, and wakes the returned waker without; the future finds itself
 //! [dequeued](Waiter::is_queued) without taking the lock.
 //!
-//! Called by: `permits`, `notify`. Calls: `sprang_core::list`, `sprang_core::wake_batch`.
+//! Called by: `permits`, `notify`, `broadcast`. Calls: `sprang_core::list`, `sprang_core::wake_batch`.
 //!
 //! Invariants:
 //! - I1: while a waiter is queued, its entry is accessed only under the lock of its list; while it is not, only by its

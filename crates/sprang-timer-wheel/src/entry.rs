@@ -15,12 +15,14 @@
 //! - I2: only the owner of the `Timer` arms it. While it is armed, only the owner changes the tick: to an earlier one
 //!   under the lock (unfiled meanwhile), to a later one by a compare-exchange without it, which the wheel follows when
 //!   the old slot comes (wheel I4).
-//! - I3: the waker slot is accessed under the lane's lock, or by the owner while the entry is not armed.
+//! - I3: only the owner writes the waker slot: under the lane's lock, or while the entry is not armed. What is in it
+//!   counts while the entry is armed. Who fires or closes the entry takes a copy, under the lock, and leaves the slot
+//!   as it is; so the owner may compare it with another waker at any time.
 //! - I4: whoever fires or closes an entry touches it no more after the store that says so.
 //! - I5: an armed entry is neither moved nor freed: it is pinned, and dropping it cancels it.
 //!
 //! Memory ordering: the Release of `fire` and `close` pairs with the Acquire in `state`: an owner that sees the entry
-//! not armed sees the unlinking and the empty waker slot too, and may reuse or free both without the lock (I3, I4).
+//! not armed comes after the unlinking and the copy of the waker, and may reuse or free both without the lock (I3, I4).
 //! A Relaxed store there lets the owner's next access race with the wheel's last one.
 //!
 //! Costs in read-modify-writes, all on lines that this thread's worker nearly always owns: create + drop 2 (the
@@ -31,6 +33,7 @@
 //! Models: `models::firing_*`, `models::closing_*`.
 
 use std::marker::PhantomPinned;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
@@ -42,8 +45,8 @@ use sprang_core::primitive::sync::Arc;
 use sprang_core::primitive::sync::atomic::AtomicU64;
 use sprang_core::primitive::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use crate::handle::{Handle, with_current};
-use crate::lane::Lane;
+use crate::handle::{Handle, current_runtime, lane_of};
+use crate::lane::{Lane, NotArmed};
 use crate::wheel::{Filed, Place};
 
 /// A timer: ready once its deadline has passed.
@@ -52,56 +55,37 @@ use crate::wheel::{Filed, Place};
 #[derive(Debug)]
 pub struct Timer {
     deadline: Instant,
-    /// When the timer was created, if the creator had read the clock for the deadline's sake.
-    created: Option<Instant>,
-    /// Where the entry is filed while it is armed.
-    lane: Arc<Lane>,
-    /// Whose waker is in the slot of the armed entry.
-    registered: WakerId,
+    /// The number of its runtime.
+    runtime: u64,
+    /// Where the entry is filed while it is armed; `None` before it ever was.
+    lane: Option<Arc<Lane>>,
     entry: Entry,
-}
-
-/// The identity of a waker, to compare with without access to the slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct WakerId {
-    data: usize,
-    vtable: usize,
-}
-
-impl WakerId {
-    /// No waker: a vtable is never at address 0.
-    const NONE: Self = Self { data: 0, vtable: 0 };
-
-    fn of(waker: &Waker) -> Self {
-        Self {
-            data: waker.data().addr(),
-            vtable: std::ptr::from_ref(waker.vtable()).addr(),
-        }
-    }
 }
 
 impl Timer {
     /// A timer of `handle`'s runtime that is not armed before it is polled.
     pub fn new(handle: &Handle, deadline: Instant) -> Self {
-        Self::in_lane(Arc::clone(handle.lane()), None, deadline)
+        Self::in_runtime(handle.number(), Duration::ZERO, deadline)
     }
 
     /// A timer of this thread's current runtime; `None` if there is none.
     ///
-    /// A caller that has just read the clock passes what it showed as `now`. If the deadline is a second or more after
-    /// that, the first poll arms the timer without reading the clock again, unless the clock was ever paused.
-    pub fn in_current(now: Option<Instant>, deadline: Instant) -> Option<Self> {
-        let lane = with_current(|handle| Arc::clone(handle.lane()))?;
-        Some(Self::in_lane(lane, now, deadline))
+    /// A caller that has just read the clock says how far it found the deadline to be `ahead`, any other says zero. If
+    /// that is five seconds or more, the first poll takes the deadline to be still to come, and does not read the clock
+    /// again, unless the clock was ever paused.
+    #[inline]
+    pub fn in_current(ahead: Duration, deadline: Instant) -> Option<Self> {
+        let runtime = current_runtime();
+        (runtime != 0).then(|| Self::in_runtime(runtime, ahead, deadline))
     }
 
-    fn in_lane(lane: Arc<Lane>, created: Option<Instant>, deadline: Instant) -> Self {
+    #[inline]
+    fn in_runtime(runtime: u64, ahead: Duration, deadline: Instant) -> Self {
         Self {
             deadline,
-            created,
-            lane,
-            registered: WakerId::NONE,
-            entry: Entry::new(),
+            runtime,
+            lane: None,
+            entry: Entry::new(if ahead < FAR { IDLE } else { IDLE_FAR }),
         }
     }
 
@@ -115,7 +99,8 @@ impl Timer {
         self.entry.state() == State::Fired
     }
 
-    /// Ready once the deadline has passed, never before; at once if it has passed at the first poll. Until then `cx`'s waker is the one that is woken.
+    /// Ready once the deadline has passed, never before; at once if it has passed at the first poll, except as
+    /// [`in_current`](Self::in_current) says. Until then `cx`'s waker is the one that is woken.
     ///
     /// After the driver's shutdown a timer that is not yet due pends for good.
     #[inline]
@@ -124,9 +109,13 @@ impl Timer {
         match this.entry.state() {
             State::Fired => Poll::Ready(()),
             State::Closed => Poll::Pending,
-            State::Armed(_) if this.registered == WakerId::of(cx.waker()) => Poll::Pending,
+            // SAFETY: we own the entry, which was armed when we looked.
+            State::Armed(_) if unsafe { this.entry.wakes(cx.waker()) } => Poll::Pending,
             State::Armed(_) => this.poll_with_another_waker(cx.waker()),
-            State::Idle => this.poll_idle(cx.waker()),
+            State::Idle { far } => {
+                this.start(Some(cx.waker()), far);
+                this.look()
+            }
         }
     }
 
@@ -134,34 +123,18 @@ impl Timer {
     pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
         let this = self.project();
         this.deadline = deadline;
-        this.created = None;
-        let tick = this.lane.common().deadline_tick(deadline);
-        if this.entry.postpone(tick) {
-            return;
-        }
-        let now = this.lane.common().clock().now();
-        let tick = (deadline > now).then_some(tick);
-        let now = this.lane.common().now_tick(now);
-        if let State::Armed(_) = this.entry.state() {
-            // SAFETY: we own the entry; if it is armed, it is in this lane (I1).
-            if let Ok(waker) = unsafe { this.lane.rearm(&this.entry, tick, now) } {
-                return waker.into_iter().for_each(Waker::wake);
-            }
-        }
-        // It is not armed, and so is ours alone.
-        this.registered = WakerId::NONE;
-        match tick {
-            Some(tick) => this.arm(tick, now, None),
-            None => this.entry.state.store(FIRED, Relaxed),
+        match this.rearm() {
+            Ok(waker) => waker.into_iter().for_each(Waker::wake),
+            Err(NotArmed) => this.start(None, false),
         }
     }
 
     /// Sets a new deadline and leaves the timer unarmed until it is polled.
     pub fn disarm(self: Pin<&mut Self>, deadline: Instant) {
         let this = self.project();
-        this.cancel();
+        this.unfile();
+        this.entry.state.store(IDLE, Relaxed);
         this.deadline = deadline;
-        this.created = None;
     }
 
     /// The entry, for models to look at.
@@ -175,75 +148,106 @@ impl Timer {
         unsafe { self.get_unchecked_mut() }
     }
 
-    fn poll_idle(&mut self, waker: &Waker) -> Poll<()> {
-        let common = self.lane.common();
-        let far = |created: &Instant| {
-            self.deadline.saturating_duration_since(*created) >= FAR && common.clock().was_never_paused()
-        };
-        let now = self.created.filter(far).unwrap_or_else(|| common.clock().now());
-        if self.deadline <= now {
-            self.entry.state.store(FIRED, Relaxed);
-            return Poll::Ready(());
-        }
+    /// Moves an armed entry to its new deadline. Returns a waker that the caller is to wake.
+    fn rearm(&mut self) -> Result<Option<Waker>, NotArmed> {
+        let lane = self.lane.as_ref().ok_or(NotArmed)?;
+        let common = lane.common();
         let tick = common.deadline_tick(self.deadline);
-        let now = common.now_tick(now);
-        self.registered = WakerId::of(waker);
-        self.arm(tick, now, Some(waker.clone()));
-        Poll::Pending
+        if self.entry.postpone(tick) {
+            return Ok(None);
+        }
+        let State::Armed(_) = self.entry.state() else {
+            return Err(NotArmed);
+        };
+        let now = common.clock().now();
+        let tick = (self.deadline > now).then_some(tick);
+        // SAFETY: we own the entry; if it is armed, it is in this lane (I1).
+        unsafe { lane.rearm(&self.entry, tick, common.now_tick(now)) }
     }
 
+    /// Arms the entry, which is not armed and so is ours alone, in the lane of the thread that we are on. Fires it
+    /// instead if its deadline has passed, and closes it if its runtime is gone.
+    fn start(&mut self, waker: Option<&Waker>, far: bool) {
+        if !self.lane.as_ref().is_some_and(|lane| lane.is_own()) {
+            self.lane = lane_of(self.runtime).or(self.lane.take());
+        }
+        let Some(lane) = &self.lane else {
+            return self.start_without_runtime();
+        };
+        let common = lane.common();
+        // Any earlier tick will do to file a far deadline.
+        let mut now = 0;
+        if !far || !common.clock().was_never_paused() {
+            let shown = common.clock().now();
+            if self.deadline <= shown {
+                return self.entry.state.store(FIRED, Relaxed);
+            }
+            now = common.now_tick(shown);
+        }
+        let tick = common.deadline_tick(self.deadline);
+        // SAFETY: we own the entry, and it is not armed.
+        unsafe { self.entry.set_waker(waker.cloned()) };
+        // SAFETY: we own the entry, it is not armed, and it stays where it is until it is cancelled (I5).
+        drop(unsafe { lane.arm(&self.entry, tick, now) });
+    }
+
+    #[cold]
+    fn start_without_runtime(&mut self) {
+        let passed = self.deadline <= Instant::now();
+        self.entry.state.store(if passed { FIRED } else { CLOSED }, Relaxed);
+    }
+
+    #[cold]
     fn poll_with_another_waker(&mut self, waker: &Waker) -> Poll<()> {
         let new = waker.clone();
         // SAFETY: we own the entry; if it is armed, it is in this lane (I1).
-        drop(unsafe { self.lane.set_waker(&self.entry, new) });
-        self.registered = WakerId::of(waker);
+        drop(self.lane.as_ref().and_then(|lane| unsafe { lane.set_waker(&self.entry, new) }));
+        self.look()
+    }
+
+    fn look(&self) -> Poll<()> {
         match self.entry.state() {
             State::Fired => Poll::Ready(()),
             _ => Poll::Pending,
         }
     }
 
-    /// Arms the entry, which is not armed, in the lane of the thread that we are on.
-    fn arm(&mut self, tick: u64, now: u64, waker: Option<Waker>) {
-        if let Some(lane) = with_current(|handle| handle.lane_instead_of(&self.lane)).flatten() {
-            self.lane = lane;
-        }
-        // SAFETY: we own the entry, it is not armed, and it stays where it is until it is cancelled (I5).
-        drop(unsafe { self.lane.arm(&self.entry, tick, now, waker) });
-    }
-
-    /// Makes the timer idle.
-    fn cancel(&mut self) {
+    /// Unfiles the entry if it is armed. It is ours alone then.
+    #[inline]
+    fn unfile(&mut self) {
         if let State::Armed(_) = self.entry.state() {
             // SAFETY: we own the entry; if it is armed, it is in this lane (I1).
-            drop(unsafe { self.lane.cancel(&self.entry) });
+            drop(self.lane.as_ref().and_then(|lane| unsafe { lane.cancel(&self.entry) }));
         }
-        self.entry.state.store(IDLE, Relaxed);
-        self.registered = WakerId::NONE;
     }
 }
 
 impl Drop for Timer {
+    #[inline]
     fn drop(&mut self) {
-        self.cancel();
+        self.unfile();
     }
 }
 
 const IDLE: u64 = u64::MAX;
 const FIRED: u64 = u64::MAX - 1;
 const CLOSED: u64 = u64::MAX - 2;
+/// Idle, and seen to be [`FAR`] from its deadline.
+const IDLE_FAR: u64 = u64::MAX - 3;
 
 /// The last tick that an armed entry may have.
-pub(crate) const MAX_TICK: u64 = u64::MAX - 3;
+pub(crate) const MAX_TICK: u64 = u64::MAX - 4;
 
-/// How far a deadline must lie after the creation of its timer for the first poll to take it to be still ahead. If it is
-/// not, the timer fires when its lane is next looked at.
-const FAR: Duration = Duration::from_secs(1);
+/// How far ahead a deadline must have been when its timer was created for the first poll to take it to be still ahead.
+/// If it is not, the timer fires when its lane is next looked at.
+const FAR: Duration = Duration::from_secs(5);
 
 /// What the state word says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    Idle,
+    Idle {
+        far: bool,
+    },
     /// Filed, or about to be filed anew, under this tick.
     Armed(u64),
     Fired,
@@ -254,15 +258,15 @@ pub(crate) enum State {
 #[derive(Debug)]
 pub(crate) struct Entry {
     links: Links<Entry>,
-    place: Place,
     state: AtomicU64,
-    waker: UnsafeCell<Option<Waker>>,
+    waker: UnsafeCell<ManuallyDrop<Option<Waker>>>,
+    place: Place,
     _pinned: PhantomPinned,
 }
 
 // SAFETY: all fields are `Send`; the links lead only to where the lane's lock lets one go.
 unsafe impl Send for Entry {}
-// SAFETY: the waker slot, the only field that is not `Sync`, is accessed by one thread at a time (I3).
+// SAFETY: the waker slot, the only field that is not `Sync`, is written by its owner alone, when nobody reads it (I3).
 unsafe impl Sync for Entry {}
 
 /// The entry's deadline was moved: it is to be filed anew.
@@ -270,12 +274,12 @@ unsafe impl Sync for Entry {}
 pub(crate) struct Postponed;
 
 impl Entry {
-    fn new() -> Self {
+    fn new(state: u64) -> Self {
         Self {
             links: Links::new(),
+            state: AtomicU64::new(state),
+            waker: UnsafeCell::new(ManuallyDrop::new(None)),
             place: Place::new(),
-            state: AtomicU64::new(IDLE),
-            waker: UnsafeCell::new(None),
             _pinned: PhantomPinned,
         }
     }
@@ -284,7 +288,8 @@ impl Entry {
     pub(crate) fn state(&self) -> State {
         // ORDERING: pairs with `fire` and `close` (I4).
         match self.state.load(Acquire) {
-            IDLE => State::Idle,
+            IDLE => State::Idle { far: false },
+            IDLE_FAR => State::Idle { far: true },
             FIRED => State::Fired,
             CLOSED => State::Closed,
             tick => State::Armed(tick),
@@ -305,15 +310,41 @@ impl Entry {
         self.state.store(tick, Relaxed);
     }
 
-    /// Puts `waker` into the slot and returns what was there.
+    /// Overwrites the waker slot.
     ///
     /// # Safety
     ///
-    /// The caller holds the lane's lock, or owns the entry and it is not armed (I3).
-    pub(crate) unsafe fn replace_waker(&self, waker: Option<Waker>) -> Option<Waker> {
+    /// The caller owns the entry, and holds the lane's lock if it is armed (I3).
+    pub(crate) unsafe fn set_waker(&self, waker: Option<Waker>) {
         self.waker.with_mut(|slot| {
             // SAFETY: passed on.
-            unsafe { std::mem::replace(&mut *slot, waker) }
+            unsafe { *slot = ManuallyDrop::new(waker) }
+        });
+    }
+
+    /// A copy of the waker of an armed entry: the waker itself, if the caller overwrites the slot or has the entry not
+    /// armed any more.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the lane's lock, and the entry is armed (I3).
+    pub(crate) unsafe fn waker(&self) -> ManuallyDrop<Option<Waker>> {
+        self.waker.with(|slot| {
+            // SAFETY: passed on: it is not written meanwhile, and was written when the entry was armed.
+            unsafe { slot.read() }
+        })
+    }
+
+    /// Whether the waker in the slot is as good as `waker`.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the entry, and has seen it armed since it last wrote the slot.
+    #[inline]
+    unsafe fn wakes(&self, waker: &Waker) -> bool {
+        self.waker.with(|slot| {
+            // SAFETY: nobody else writes it (I3). The waker may be gone, but to compare it takes only its address.
+            unsafe { &**slot }.as_ref().is_some_and(|own| own.will_wake(waker))
         })
     }
 
@@ -327,17 +358,13 @@ impl Entry {
         if tick > now {
             return Err(Postponed);
         }
-        // The slot must be empty before the owner can see the entry fired.
+        // Once the owner can see the entry fired, it may overwrite the slot.
         // SAFETY: passed on.
-        let waker = unsafe { self.replace_waker(None) };
+        let waker = unsafe { self.waker() };
         // ORDERING: pairs with `state` (I4).
         match self.state.compare_exchange(tick, FIRED, Release, Relaxed) {
-            Ok(_) => Ok(waker),
-            Err(_) => {
-                // SAFETY: passed on; the entry is armed still.
-                unsafe { self.replace_waker(waker) };
-                Err(Postponed)
-            }
+            Ok(_) => Ok(ManuallyDrop::into_inner(waker)),
+            Err(_) => Err(Postponed),
         }
     }
 
@@ -348,10 +375,11 @@ impl Entry {
     /// As for [`fire`](Self::fire).
     pub(crate) unsafe fn close(&self) -> Option<Waker> {
         // SAFETY: passed on.
-        let waker = unsafe { self.replace_waker(None) };
-        // ORDERING: pairs with `state` (I4). A `postpone` that comes before is overwritten, one that comes after fails.
-        self.state.store(CLOSED, Release);
-        waker
+        let waker = unsafe { self.waker() };
+        // ORDERING: pairs with `state` (I4). A `postpone` that comes before is overwritten, one that comes after fails. A
+        // store would do, but loom does not order it after a compare-exchange of another thread.
+        self.state.swap(CLOSED, Release);
+        ManuallyDrop::into_inner(waker)
     }
 }
 

@@ -33,7 +33,7 @@
 //! Models: `models::an_outside_thread_never_loses_an_earlier_deadline`,
 //! `models::a_worker_never_loses_an_earlier_deadline`.
 
-use std::sync::Weak;
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
@@ -47,6 +47,7 @@ use sprang_core::wakeups::Wakeups;
 use crate::clock::{self, Clock};
 use crate::entry::MAX_TICK;
 use crate::lane::{Lane, NEVER};
+use crate::runtimes;
 
 /// The `parked_until` of a driver that nobody is parked in.
 pub(crate) const NOBODY: u64 = 0;
@@ -55,13 +56,34 @@ const NANOS_PER_TICK: u32 = 1_000_000;
 
 thread_local! {
     static CURRENT: Slot<Handle> = const { Slot::new() };
-    /// The runtime that this thread last served as a worker (I3).
-    static SERVED: Slot<Weak<Common>> = const { Slot::new() };
+    /// The number of the runtime of that handle, or 0: what a timer needs of it that is only created.
+    static CURRENT_RUNTIME: Cell<u64> = const { Cell::new(0) };
+    /// The number of the runtime that this thread last served as a worker (I3).
+    static SERVED: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Makes `handle` the one that timers of this thread are created in; returns the one before.
 pub fn set_current(handle: Option<Handle>) -> Option<Handle> {
+    CURRENT_RUNTIME.set(handle.as_ref().map_or(0, Handle::number));
     slot::replace(&CURRENT, handle)
+}
+
+/// The number of the current handle's runtime, or 0.
+#[inline]
+pub(crate) fn current_runtime() -> u64 {
+    CURRENT_RUNTIME.get()
+}
+
+/// This thread's lane of a runtime; `None` if the runtime is gone.
+pub(crate) fn lane_of(runtime: u64) -> Option<Arc<Lane>> {
+    let lane = |handle: &Handle| Arc::clone(handle.lane());
+    if current_runtime() == runtime {
+        // Not on a thread whose locals are destroyed.
+        if let found @ Some(_) = with_current(lane) {
+            return found;
+        }
+    }
+    runtimes::find(runtime).as_ref().map(lane)
 }
 
 /// Calls `f` with this thread's handle, if there is one.
@@ -78,25 +100,38 @@ pub fn with_current<R>(f: impl FnOnce(&Handle) -> R) -> Option<R> {
 #[inline]
 pub fn now() -> Instant {
     if clock::any_paused() {
-        with_current(Handle::now).unwrap_or_else(Instant::now)
+        current_now()
     } else {
         Instant::now()
     }
 }
 
+#[cold]
+fn current_now() -> Instant {
+    with_current(Handle::now).unwrap_or_else(Instant::now)
+}
+
 /// The timers of one runtime. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Handle(Arc<Shared>);
+pub struct Handle(std::sync::Arc<Shared>);
 
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     common: std::sync::Arc<Common>,
     lanes: Box<[Arc<Lane>]>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        runtimes::remove(self.common.number);
+    }
 }
 
 /// What every lane knows of its runtime.
 #[derive(Debug)]
 pub(crate) struct Common {
+    /// By which timers and threads know the runtime: no other ever has the same.
+    number: u64,
     /// Tick 0.
     start: Instant,
     clock: Clock,
@@ -135,24 +170,13 @@ impl Common {
 
     /// Tells whoever must know that a lane of this runtime published an earlier deadline.
     pub(crate) fn deadline_lowered(&self, due: u64) {
-        if slot::lane() > 0 && self.is_served_by_this_thread() {
+        if slot::lane() > 0 && SERVED.get() == self.number {
             return;
         }
         // ORDERING: pairs with the fence in `Handle::announce_park` (I1).
         fence(SeqCst);
         if due < self.parked_until.load(Relaxed) {
             self.unpark.unpark();
-        }
-    }
-
-    fn is_served_by_this_thread(&self) -> bool {
-        slot::with(&SERVED, |served| std::ptr::eq(served.as_ptr(), self)).unwrap_or(false)
-    }
-
-    /// Notes that this thread follows the rule of this runtime (I3). The `Weak` keeps the address from being reused.
-    fn serve(self: &std::sync::Arc<Self>) {
-        if !self.is_served_by_this_thread() {
-            slot::replace(&SERVED, Some(std::sync::Arc::downgrade(self)));
         }
     }
 
@@ -173,17 +197,29 @@ impl Handle {
     #[track_caller]
     pub fn new(clock: Clock, lanes: usize, unpark: std::sync::Arc<dyn Unpark>) -> Self {
         assert!(lanes > 0, "a runtime's timers need at least one lane");
-        let common = std::sync::Arc::new(Common {
-            start: clock.now(),
-            clock,
-            unpark,
-            unparked: AtomicBool::new(false),
-            parked_until: CachePadded::new(AtomicU64::new(NOBODY)),
-        });
-        let lanes = (0..lanes)
-            .map(|_| Arc::new(Lane::new(std::sync::Arc::clone(&common))))
-            .collect();
-        Self(Arc::new(Shared { common, lanes }))
+        Self(std::sync::Arc::new_cyclic(|shared| {
+            let common = std::sync::Arc::new(Common {
+                number: runtimes::add(shared.clone()),
+                start: clock.now(),
+                clock,
+                unpark,
+                unparked: AtomicBool::new(false),
+                parked_until: CachePadded::new(AtomicU64::new(NOBODY)),
+            });
+            let lanes = (0..lanes)
+                .map(|index| Arc::new(Lane::new(std::sync::Arc::clone(&common), index)))
+                .collect();
+            Shared { common, lanes }
+        }))
+    }
+
+    pub(crate) fn from_shared(shared: std::sync::Arc<Shared>) -> Self {
+        Self(shared)
+    }
+
+    /// The number by which a timer knows its runtime.
+    pub(crate) fn number(&self) -> u64 {
+        self.common().number
     }
 
     /// The runtime's clock.
@@ -219,13 +255,6 @@ impl Handle {
         lanes.get(lane).unwrap_or_else(|| &lanes[lane % lanes.len()])
     }
 
-    /// The lane of this thread, if `lane` is another one of the same runtime.
-    pub(crate) fn lane_instead_of(&self, lane: &Arc<Lane>) -> Option<Arc<Lane>> {
-        let own = self.lane();
-        let moves = !Arc::ptr_eq(own, lane) && std::sync::Arc::ptr_eq(own.common(), lane.common());
-        moves.then(|| Arc::clone(own))
-    }
-
     /// Publishes that this thread is about to park in the driver, and until when: the earliest deadline.
     pub(crate) fn announce_park(&self) -> u64 {
         let common = self.common();
@@ -258,8 +287,9 @@ impl Handle {
             .unwrap_or(NEVER)
     }
 
+    /// Notes that this thread follows the rule of this runtime (I3).
     pub(crate) fn serve(&self) {
-        self.common().serve();
+        SERVED.set(self.number());
     }
 
     /// Closes all timers: they are woken and pend for good.
@@ -288,10 +318,14 @@ impl Unpark for Handle {
 impl Timers for Handle {
     fn fire_due(&self) {
         self.serve();
-        if self.earliest() == NEVER {
+        let earliest = self.earliest();
+        if earliest == NEVER {
             return;
         }
         let now = self.common().now_tick(self.now());
+        if earliest > now {
+            return;
+        }
         for lane in &self.0.lanes {
             if lane.next() <= now {
                 lane.fire(now);

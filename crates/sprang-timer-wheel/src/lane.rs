@@ -18,6 +18,7 @@
 //! Models: `models::firing_*`, `models::closing_*`.
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::task::Waker;
 
@@ -25,6 +26,7 @@ use crossbeam_utils::CachePadded;
 use sprang_core::primitive::sync::Mutex;
 use sprang_core::primitive::sync::atomic::AtomicU64;
 use sprang_core::primitive::sync::atomic::Ordering::Relaxed;
+use sprang_core::slot;
 use sprang_core::wake_batch::WakeBatch;
 
 use crate::entry::{Entry, State};
@@ -41,6 +43,8 @@ struct Inner {
     locked: Mutex<Locked>,
     next: AtomicU64,
     common: std::sync::Arc<Common>,
+    /// Its number, by which threads know theirs.
+    index: usize,
 }
 
 struct Locked {
@@ -61,7 +65,7 @@ impl fmt::Debug for Lane {
 }
 
 impl Lane {
-    pub(crate) fn new(common: std::sync::Arc<Common>) -> Self {
+    pub(crate) fn new(common: std::sync::Arc<Common>, index: usize) -> Self {
         Self(CachePadded::new(Inner {
             locked: Mutex::new(Locked {
                 wheel: Wheel::new(),
@@ -69,7 +73,14 @@ impl Lane {
             }),
             next: AtomicU64::new(NEVER),
             common,
+            index,
         }))
+    }
+
+    /// Whether this is the lane of a thread of this thread's number. If not, there may be one that is closer.
+    #[inline]
+    pub(crate) fn is_own(&self) -> bool {
+        self.0.index == slot::lane()
     }
 
     pub(crate) fn common(&self) -> &std::sync::Arc<Common> {
@@ -82,22 +93,18 @@ impl Lane {
         self.0.next.load(Relaxed)
     }
 
-    /// Arms `entry` under `tick`, or closes it if the lane is closed. Returns the waker if it is not needed.
+    /// Arms `entry` under `tick`, with the waker in its slot. If the lane is closed, closes the entry instead and returns
+    /// the waker.
     ///
     /// # Safety
     ///
     /// The caller owns the entry, which is not armed, and cancels it before it moves or frees it.
-    pub(crate) unsafe fn arm(&self, entry: &Entry, tick: u64, now: u64, waker: Option<Waker>) -> Option<Waker> {
+    pub(crate) unsafe fn arm(&self, entry: &Entry, tick: u64, now: u64) -> Option<Waker> {
         let mut locked = self.0.locked.lock();
         if locked.closed {
-            drop(locked);
-            // SAFETY: the caller owns the entry, which is not armed.
-            let old = unsafe { entry.close() };
-            debug_assert!(old.is_none());
-            return waker;
+            // SAFETY: under the lock, and unfiled. The caller has put a waker into the slot, as for an armed entry.
+            return unsafe { entry.close() };
         }
-        // SAFETY: under the lock; the slot of an entry that is not armed is empty.
-        unsafe { entry.replace_waker(waker) };
         // SAFETY: passed on.
         let lowered = unsafe { self.file(&mut locked, entry, tick, now) };
         drop(locked);
@@ -141,8 +148,13 @@ impl Lane {
     pub(crate) unsafe fn set_waker(&self, entry: &Entry, waker: Waker) -> Option<Waker> {
         let _locked = self.0.locked.lock();
         match entry.state() {
-            // SAFETY: under the lock.
-            State::Armed(_) => unsafe { entry.replace_waker(Some(waker)) },
+            State::Armed(_) => {
+                // SAFETY: under the lock, and armed.
+                let old = unsafe { entry.waker() };
+                // SAFETY: under the lock, for the owner.
+                unsafe { entry.set_waker(Some(waker)) };
+                ManuallyDrop::into_inner(old)
+            }
             _ => Some(waker),
         }
     }
@@ -160,8 +172,8 @@ impl Lane {
         };
         // SAFETY: armed under the lock means filed here (entry I1).
         unsafe { locked.wheel.remove(NonNull::from(entry)) };
-        // SAFETY: under the lock.
-        unsafe { entry.replace_waker(None) }
+        // SAFETY: under the lock. The owner, who alone may arm the entry again, overwrites the slot then.
+        ManuallyDrop::into_inner(unsafe { entry.waker() })
     }
 
     /// Fires what is due at the tick `now`.

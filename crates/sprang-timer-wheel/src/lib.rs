@@ -9,6 +9,7 @@
 //! | `entry` | [`Timer`]: one deadline and one waker, filed without an allocation |
 //! | `lane` | one wheel behind its lock, with its next deadline published |
 //! | `handle` | [`Handle`]: the lanes of a runtime, and the rule by which every timer is fired on time |
+//! | `runtimes` | the handles of the process, for timers that know theirs by its number |
 //! | `driver` | [`Driver`]: parks until the next deadline, then fires |
 //!
 //! The life of a timer: `Timer::poll` → `lane::arm` → `wheel::insert` … `Driver::park` or `Timers::fire_due` →
@@ -47,6 +48,7 @@ mod handle;
 mod lane;
 #[cfg(test)]
 mod models;
+mod runtimes;
 #[cfg(all(test, not(sprang_loom)))]
 mod tests;
 pub mod wheel;

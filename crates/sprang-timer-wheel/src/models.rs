@@ -73,11 +73,11 @@ impl Setup {
     }
 
     /// What the owner may do without the lock once it sees the entry not armed, as it does when it frees it.
-    fn look_at_the_slot_if_not_armed(&self) {
+    fn reuse_the_slot_if_not_armed(&self) {
         let entry = self.timer.entry();
         if !matches!(entry.state(), State::Armed(_)) {
             // SAFETY: we own the entry, and it is not armed (entry I3).
-            assert!(unsafe { entry.replace_waker(None) }.is_none());
+            unsafe { entry.set_waker(None) };
         }
     }
 
@@ -95,7 +95,7 @@ fn firing_against_an_owner_that_looks() {
         let firing = setup.fire(1);
         // Without it loom, which remembers one access to an atomic, does not let the firing come first.
         thread::yield_now();
-        setup.look_at_the_slot_if_not_armed();
+        setup.reuse_the_slot_if_not_armed();
         firing.join().unwrap();
         assert!(setup.timer.is_elapsed());
     });
@@ -124,7 +124,7 @@ fn firing_against_a_poll_by_another_task() {
         let polled = setup.poll();
         firing.join().unwrap();
         assert!(polled.is_ready() || other.get() == 1, "the second task was not woken");
-        setup.look_at_the_slot_if_not_armed();
+        setup.reuse_the_slot_if_not_armed();
         assert_eq!(StdArc::strong_count(&first), 1, "the waker was leaked");
         assert!(setup.poll().is_ready());
     });
@@ -188,7 +188,7 @@ fn closing_against_a_reset_and_a_poll() {
         let mut setup = Setup::new();
         let closed = setup.handle.clone();
         let closing = thread::spawn(move || closed.close());
-        setup.look_at_the_slot_if_not_armed();
+        setup.reuse_the_slot_if_not_armed();
         setup.timer.as_mut().reset(setup.start + 70 * TICK);
         assert!(setup.poll().is_pending());
         closing.join().unwrap();

@@ -54,7 +54,7 @@ pub unsafe trait Filed: Linked {
 }
 
 /// The list that a node is filed in: a field that the wheel owns while the node is filed.
-pub struct Place(UnsafeCell<usize>);
+pub struct Place(UnsafeCell<u16>);
 
 // SAFETY: a shared `Place` offers no access; the wheel reaches it only through the exclusive borrow of itself.
 unsafe impl Sync for Place {}
@@ -72,26 +72,22 @@ impl Default for Place {
 }
 
 impl Place {
-    /// The place of nodes that are due.
-    const DUE: usize = LEVELS * SLOTS;
-
     /// The place of a node that is not filed.
     pub fn new() -> Self {
-        Self(UnsafeCell::new(Self::DUE))
+        Self(UnsafeCell::new(0))
     }
 }
 
-/// One level: 64 lists and a bitmap of those that are not empty.
-struct Level<T: Filed> {
-    occupied: u64,
-    slots: [List<T>; SLOTS],
-}
+/// The place of nodes that are due: the one slot of a level above the top level.
+const DUE: usize = LEVELS * SLOTS;
 
 /// A timer wheel.
 pub struct Wheel<T: Filed> {
     elapsed: u64,
-    levels: Box<[Level<T>; LEVELS]>,
-    due: List<T>,
+    /// A bitmap for each level of the slots that are not empty, the last one for those that are due.
+    occupied: [u64; LEVELS + 1],
+    /// Slot *s* of level *l* is at `l * SLOTS + s`, which is its place.
+    slots: Box<[List<T>]>,
 }
 
 impl<T: Filed> Default for Wheel<T> {
@@ -114,11 +110,8 @@ impl<T: Filed> Wheel<T> {
     pub fn new() -> Self {
         Self {
             elapsed: 0,
-            levels: Box::new(std::array::from_fn(|_| Level {
-                occupied: 0,
-                slots: std::array::from_fn(|_| List::new()),
-            })),
-            due: List::new(),
+            occupied: [0; LEVELS + 1],
+            slots: (0..=DUE).map(|_| List::new()).collect(),
         }
     }
 
@@ -129,7 +122,7 @@ impl<T: Filed> Wheel<T> {
 
     /// A tick at or before the earliest deadline: the one to [`poll`](Self::poll) at next. `None` if nothing is filed.
     pub fn next_deadline(&self) -> Option<u64> {
-        if !self.due.is_empty() {
+        if self.occupied[LEVELS] != 0 {
             return Some(self.elapsed);
         }
         self.next_turn().map(|(level, turn)| start_of(level, turn))
@@ -145,14 +138,12 @@ impl<T: Filed> Wheel<T> {
         let deadline = unsafe { T::deadline(node) };
         if deadline <= self.elapsed {
             // SAFETY: passed on.
-            unsafe { self.link(node, Place::DUE) };
+            unsafe { self.link(node, DUE) };
             return self.elapsed;
         }
         let (level, turn) = self.turn_of(deadline);
-        let slot = slot_of(turn);
-        self.levels[level].occupied |= 1 << slot;
         // SAFETY: passed on.
-        unsafe { self.link(node, level * SLOTS + slot) };
+        unsafe { self.link(node, place_of(level, turn)) };
         start_of(level, turn)
     }
 
@@ -169,11 +160,12 @@ impl<T: Filed> Wheel<T> {
             // SAFETY: the place of a filed node is ours.
             unsafe { *place }
         });
-        let list = self.list(place);
+        let place = usize::from(place);
+        let list = &mut self.slots[place];
         // SAFETY: the node is linked where its place says (I1).
         unsafe { list.remove(node) };
-        if list.is_empty() && place != Place::DUE {
-            self.levels[place / SLOTS].occupied &= !(1 << (place % SLOTS));
+        if list.is_empty() {
+            self.occupied[place / SLOTS] &= !(1 << (place % SLOTS));
         }
     }
 
@@ -181,7 +173,9 @@ impl<T: Filed> Wheel<T> {
     /// `now` when there is none left. A `now` before [`elapsed`](Self::elapsed) counts as that tick.
     pub fn poll(&mut self, now: u64) -> Option<NonNull<T::Node>> {
         loop {
-            if let Some(node) = self.due.pop_front() {
+            if let Some(node) = self.slots[DUE].front() {
+                // SAFETY: the front of a list of ours is filed.
+                unsafe { self.remove(node) };
                 // SAFETY: a node is live while it is filed.
                 if unsafe { T::deadline(node) } <= self.elapsed {
                     return Some(node);
@@ -211,8 +205,8 @@ impl<T: Filed> Wheel<T> {
     /// Takes out any node, whatever its deadline.
     pub fn pop(&mut self) -> Option<NonNull<T::Node>> {
         let node = match self.next_turn() {
-            Some((level, turn)) => self.levels[level].slots[slot_of(turn)].front(),
-            None => self.due.front(),
+            Some((level, turn)) => self.slots[place_of(level, turn)].front(),
+            None => self.slots[DUE].front(),
         }?;
         // SAFETY: the front of a list of ours is filed.
         unsafe { self.remove(node) };
@@ -222,9 +216,9 @@ impl<T: Filed> Wheel<T> {
     /// Advances to the start of an occupied slot and files its nodes anew: those that are due go to the due list.
     fn turn(&mut self, level: usize, turn: u64) {
         self.elapsed = start_of(level, turn);
-        let row = &mut self.levels[level];
-        row.occupied &= !(1 << slot_of(turn));
-        let mut nodes = row.slots[slot_of(turn)].take();
+        let place = place_of(level, turn);
+        self.occupied[level] &= !(1 << (place % SLOTS));
+        let mut nodes = self.slots[place].take();
         while let Some(node) = nodes.pop_front() {
             // SAFETY: just unlinked, and as live as it was.
             unsafe { self.insert(node) };
@@ -234,9 +228,11 @@ impl<T: Filed> Wheel<T> {
     /// The earliest occupied slot, as its level and its number counted from tick 0.
     fn next_turn(&self) -> Option<(usize, u64)> {
         // The lowest occupied level holds it (I2).
-        let (level, row) = self.levels.iter().enumerate().find(|(_, row)| row.occupied != 0)?;
+        let level = self.occupied[..LEVELS].iter().position(|slots| *slots != 0)?;
         let current = turn_at(level, self.elapsed);
-        let ahead = row.occupied.rotate_right(slot_of(current) as u32).trailing_zeros();
+        let ahead = self.occupied[level]
+            .rotate_right((current % SLOTS as u64) as u32)
+            .trailing_zeros();
         Some((level, current + u64::from(ahead)))
     }
 
@@ -249,13 +245,6 @@ impl<T: Filed> Wheel<T> {
         (level, turn_at(level, deadline).min(farthest))
     }
 
-    fn list(&mut self, place: usize) -> &mut List<T> {
-        match place {
-            Place::DUE => &mut self.due,
-            place => &mut self.levels[place / SLOTS].slots[place % SLOTS],
-        }
-    }
-
     /// # Safety
     ///
     /// As for [`insert`](Self::insert).
@@ -265,10 +254,11 @@ impl<T: Filed> Wheel<T> {
         // SAFETY: a field of a live node.
         unsafe { noted.as_ref() }.0.with_mut(|noted| {
             // SAFETY: the node is in no list, so its place is ours from here on (I1).
-            unsafe { *noted = place }
+            unsafe { *noted = place as u16 }
         });
+        self.occupied[place / SLOTS] |= 1 << (place % SLOTS);
         // SAFETY: passed on.
-        unsafe { self.list(place).push_back(node) };
+        unsafe { self.slots[place].push_back(node) };
     }
 }
 
@@ -282,8 +272,9 @@ fn start_of(level: usize, turn: u64) -> u64 {
     turn << (BITS * level as u32)
 }
 
-fn slot_of(turn: u64) -> usize {
-    (turn % SLOTS as u64) as usize
+/// The place of a slot.
+fn place_of(level: usize, turn: u64) -> usize {
+    level * SLOTS + (turn % SLOTS as u64) as usize
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@
 //!
 //! # Features
 //!
-//! None is on by default; `full` turns on all but `test-util`. Their names are Tokio's.
+//! None is on by default; `full` turns on all but `test-util` and `tracing`. Their names are Tokio's.
 //!
 //! | feature | what it adds |
 //! |---|---|
@@ -37,6 +37,7 @@
 //! | `signal` | [`signal`]: Ctrl-C and Unix signals |
 //! | `macros` | `#[sprang::main]`, `#[sprang::test]`, `select!`, `join!`, `try_join!`, `pin!` |
 //! | `test-util` | `time::{pause, resume, advance}` and `start_paused` |
+//! | `tracing` | events of [`tracing`](https://docs.rs/tracing): a warning for each task that [blocks its worker](runtime::BlockedTask), an error for each panic whose join handle is gone |
 //! | `parking_lot` | accepted for programs that ask for it; its locks are always used |
 
 pub mod io;

@@ -7,7 +7,8 @@
 //! tokio = { path = "…/sprang/crates/tokio" }
 //! ```
 //!
-//! What Tokio has and sprang has not yet is absent here: a compile error, never a stub. The features are Tokio's.
+//! What Tokio has and sprang has not yet is absent here: a compile error, never a stub. The features are Tokio's, and so
+//! is the environment variable `TOKIO_WORKER_THREADS`.
 
 pub use sprang::io;
 

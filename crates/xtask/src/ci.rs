@@ -11,8 +11,8 @@ pub(crate) const COMMAND: Command = Command {
     name: "ci",
     summary: "Run every check, cheap ones first, and stop at the first failure",
     help: "Usage: cargo xtask ci\n\n\
-           Runs, in this order: formatting, the rules of `tidy`, clippy, all tests (documentation examples too),\n\
-           rustdoc, and the models under loom. Warnings are errors.",
+           Runs, in this order: formatting, the rules of `tidy`, clippy, clippy of the facade with few features, all\n\
+           tests (documentation examples too), rustdoc, and the models under loom. Warnings are errors.",
     run: ci,
 };
 
@@ -29,12 +29,28 @@ const FORMAT: Step = Step {
     env: &[],
 };
 
-const CARGO: [Step; 3] = [
-    Step {
-        name: "clippy",
-        args: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
-        env: &[],
-    },
+const CLIPPY: Step = Step {
+    name: "clippy",
+    args: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+    env: &[],
+};
+
+/// Sets of the facade's features, each of which leaves something out that the others may need by mistake.
+const FEATURES: [&str; 11] = [
+    "",
+    "io-util",
+    "macros",
+    "net",
+    "rt",
+    "rt,macros,net",
+    "rt,time,tracing",
+    "signal",
+    "sync",
+    "time",
+    "test-util",
+];
+
+const CARGO: [Step; 2] = [
     Step {
         name: "test",
         args: &["test", "--workspace"],
@@ -58,10 +74,21 @@ fn ci(workspace: &Workspace, args: &[String]) -> Result<(), String> {
     };
     cargo(&FORMAT)?;
     timed("tidy", || (tidy::COMMAND.run)(workspace, &[]))?;
+    cargo(&CLIPPY)?;
+    timed("features", || features(workspace))?;
     CARGO.iter().try_for_each(cargo)?;
     timed("loom", || (loom::COMMAND.run)(workspace, &[]))?;
     println!("ci: all passed in {:.1} s", started.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Checks the facade with few features.
+fn features(workspace: &Workspace) -> Result<(), String> {
+    FEATURES.iter().try_for_each(|features| {
+        println!("ci: features {features:?}");
+        let clippy = ["clippy", "-p", "sprang", "--no-default-features", "--features", features];
+        run::status(run::cargo(&workspace.root).args(clippy).args(["--", "-D", "warnings"]))
+    })
 }
 
 /// Runs one step and prints how long it took.

@@ -20,7 +20,7 @@ pub mod thread {
 
 /// Shared ownership, locks and atomics.
 pub mod sync {
-    pub use loom::sync::{Arc, MutexGuard};
+    pub use loom::sync::{Arc, MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
     /// loom's mutex with parking_lot's API.
     #[derive(Debug, Default)]
@@ -50,6 +50,27 @@ pub mod sync {
         /// The value.
         pub fn into_inner(self) -> T {
             self.0.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
+        }
+    }
+
+    /// loom's reader-writer lock with parking_lot's API.
+    #[derive(Debug, Default)]
+    pub struct RwLock<T>(loom::sync::RwLock<T>);
+
+    impl<T> RwLock<T> {
+        /// A new lock.
+        pub fn new(value: T) -> Self {
+            Self(loom::sync::RwLock::new(value))
+        }
+
+        /// Locks for reading.
+        pub fn read(&self) -> RwLockReadGuard<'_, T> {
+            self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+        }
+
+        /// Locks for writing.
+        pub fn write(&self) -> RwLockWriteGuard<'_, T> {
+            self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner())
         }
     }
 

@@ -14,7 +14,7 @@ pub mod thread {
 
 /// Shared ownership, locks and atomics.
 pub mod sync {
-    pub use parking_lot::{Condvar, Mutex, MutexGuard};
+    pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard};
     pub use std::sync::Arc;
 
     /// Atomics and fences.

@@ -127,19 +127,31 @@ fn runtime(options: &Options) -> TokenStream {
         flavor,
         worker_threads,
         start_paused,
+        unhandled_panic,
+        name,
     } = options;
     let builder = match flavor {
         Flavor::MultiThread => quote!(new_multi_thread()),
-        Flavor::CurrentThread => quote!(new_current_thread()),
+        Flavor::CurrentThread | Flavor::Local => quote!(new_current_thread()),
+    };
+    let build = match flavor {
+        Flavor::MultiThread | Flavor::CurrentThread => quote!(build()),
+        Flavor::Local => quote!(build_local(::core::default::Default::default())),
     };
     let worker_threads = worker_threads.iter();
     let start_paused = start_paused.iter();
+    let unhandled_panic = unhandled_panic
+        .iter()
+        .map(|behavior| quote!(#krate::runtime::UnhandledPanic::#behavior));
+    let name = name.iter();
     quote! {
         #krate::runtime::Builder::#builder
             #(.worker_threads(#worker_threads))*
             .enable_all()
             #(.start_paused(#start_paused))*
-            .build()
+            #(.unhandled_panic(#unhandled_panic))*
+            #(.name(#name))*
+            .#build
             .expect("failed to build the runtime")
     }
 }

@@ -16,13 +16,14 @@ use syn::{Expr, ExprLit, Ident, Lit, LitBool, LitInt, LitStr, Path, Token};
 use super::{Entry, Kind};
 
 /// The arguments that exist, for messages.
-const KNOWN: &str = "`flavor`, `worker_threads`, `start_paused`, `crate`";
+const KNOWN: &str = "`flavor`, `worker_threads`, `start_paused`, `unhandled_panic`, `name`, `crate`";
 
 /// Which runtime to build.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flavor {
     MultiThread,
     CurrentThread,
+    Local,
 }
 
 /// How to build the runtime.
@@ -31,6 +32,9 @@ pub(crate) struct Options {
     pub(crate) flavor: Flavor,
     pub(crate) worker_threads: Option<LitInt>,
     pub(crate) start_paused: Option<LitBool>,
+    /// A variant of `runtime::UnhandledPanic`.
+    pub(crate) unhandled_panic: Option<Ident>,
+    pub(crate) name: Option<LitStr>,
 }
 
 impl Options {
@@ -50,6 +54,8 @@ impl Options {
             flavor: Flavor::CurrentThread,
             worker_threads: None,
             start_paused: None,
+            unhandled_panic: None,
+            name: None,
         }
     }
 }
@@ -78,10 +84,10 @@ impl Parse for Pair {
 fn lone_key(key: &Ident) -> String {
     let name = key.to_string();
     match name.as_str() {
-        "flavor" | "worker_threads" | "start_paused" | "crate" => {
+        "flavor" | "worker_threads" | "start_paused" | "unhandled_panic" | "name" | "crate" => {
             format!("`{name}` needs a value: `{name} = …`")
         }
-        "multi_thread" | "current_thread" => format!("a flavor is given as `flavor = \"{name}\"`"),
+        "multi_thread" | "current_thread" | "local" => format!("a flavor is given as `flavor = \"{name}\"`"),
         _ => unknown(key),
     }
 }
@@ -96,6 +102,8 @@ struct Given {
     flavor: Option<(Flavor, Span)>,
     worker_threads: Option<LitInt>,
     start_paused: Option<LitBool>,
+    unhandled_panic: Option<Ident>,
+    name: Option<LitStr>,
     krate: Option<Path>,
 }
 
@@ -119,7 +127,17 @@ impl Given {
                 })?;
                 set(&mut self.krate, &key, path)
             }
-            "name" | "unhandled_panic" => Err(syn::Error::new_spanned(&key, format!("`{key}` is not supported yet"))),
+            "unhandled_panic" => {
+                let value = string(&key, value)?;
+                set(&mut self.unhandled_panic, &key, unhandled_panic(&value)?)
+            }
+            "name" => {
+                let value = string(&key, value)?;
+                if value.value().trim().is_empty() {
+                    return Err(syn::Error::new_spanned(&value, "the name of a runtime is not blank"));
+                }
+                set(&mut self.name, &key, value)
+            }
             _ => Err(syn::Error::new_spanned(&key, unknown(&key))),
         }
     }
@@ -145,22 +163,35 @@ impl Given {
             let attribute = entry.attribute();
             format!("`{argument}` needs the flavor `{flavor}`: `#[{attribute}(flavor = \"{flavor}\", {argument} = …)]`")
         };
-        match (flavor, &self.worker_threads, &self.start_paused) {
-            (Flavor::CurrentThread, Some(threads), _) => Err(syn::Error::new_spanned(
-                threads,
-                requires("worker_threads", "multi_thread"),
-            )),
-            (Flavor::MultiThread, _, Some(paused)) => Err(syn::Error::new_spanned(
-                paused,
-                requires("start_paused", "current_thread"),
-            )),
-            _ => Ok(Options {
-                krate: self.krate.unwrap_or_else(|| default_path(entry)),
-                flavor,
-                worker_threads: self.worker_threads,
-                start_paused: self.start_paused,
-            }),
+        let misplaced = |value: &dyn ToTokens, argument: &str, flavor: &str| {
+            Err(syn::Error::new_spanned(
+                value.to_token_stream(),
+                requires(argument, flavor),
+            ))
+        };
+        match flavor {
+            Flavor::MultiThread => {
+                if let Some(paused) = &self.start_paused {
+                    return misplaced(paused, "start_paused", "current_thread");
+                }
+                if let Some(behavior) = &self.unhandled_panic {
+                    return misplaced(behavior, "unhandled_panic", "current_thread");
+                }
+            }
+            Flavor::CurrentThread | Flavor::Local => {
+                if let Some(threads) = &self.worker_threads {
+                    return misplaced(threads, "worker_threads", "multi_thread");
+                }
+            }
         }
+        Ok(Options {
+            krate: self.krate.unwrap_or_else(|| default_path(entry)),
+            flavor,
+            worker_threads: self.worker_threads,
+            start_paused: self.start_paused,
+            unhandled_panic: self.unhandled_panic,
+            name: self.name,
+        })
     }
 }
 
@@ -176,12 +207,21 @@ fn flavor(value: &LitStr) -> syn::Result<Flavor> {
     match value.value().as_str() {
         "multi_thread" => Ok(Flavor::MultiThread),
         "current_thread" => Ok(Flavor::CurrentThread),
-        "local" => Err(syn::Error::new_spanned(
-            value,
-            "the flavor `local` is not supported yet",
-        )),
+        "local" => Ok(Flavor::Local),
         other => {
-            let message = format!("unknown flavor `{other}`, expected `multi_thread` or `current_thread`");
+            let message = format!("unknown flavor `{other}`, expected `multi_thread`, `current_thread` or `local`");
+            Err(syn::Error::new_spanned(value, message))
+        }
+    }
+}
+
+/// The variant of `runtime::UnhandledPanic`, at the place of what the user wrote.
+fn unhandled_panic(value: &LitStr) -> syn::Result<Ident> {
+    match value.value().as_str() {
+        "ignore" => Ok(Ident::new("Ignore", value.span())),
+        "shutdown_runtime" => Ok(Ident::new("ShutdownRuntime", value.span())),
+        other => {
+            let message = format!("unknown behavior `{other}`, expected `ignore` or `shutdown_runtime`");
             Err(syn::Error::new_spanned(value, message))
         }
     }

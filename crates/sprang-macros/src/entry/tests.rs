@@ -144,6 +144,24 @@ fn every_argument_reaches_the_builder() {
             .build()
     };
     assert!(expansion.contains(&expected.to_string()), "{expansion}");
+
+    let args = quote!(flavor = "local", unhandled_panic = "shutdown_runtime", name = "a name");
+    let expansion = SPRANG
+        .expand(
+            args,
+            quote!(
+                async fn main() {}
+            ),
+        )
+        .to_string();
+    let expected = quote! {
+        ::sprang::runtime::Builder::new_current_thread()
+            .enable_all()
+            .unhandled_panic(::sprang::runtime::UnhandledPanic::ShutdownRuntime)
+            .name("a name")
+            .build_local(::core::default::Default::default())
+    };
+    assert!(expansion.contains(&expected.to_string()), "{expansion}");
 }
 
 #[test]
@@ -280,7 +298,10 @@ fn wrong_arguments_are_named() {
             quote!(flavor = "current_thread", worker_threads = 2),
             "needs the flavor `multi_thread`",
         ),
-        (quote!(flavor = "local"), "the flavor `local` is not supported yet"),
+        (
+            quote!(flavor = "local", worker_threads = 2),
+            "needs the flavor `multi_thread`",
+        ),
         (
             quote!(flavor = "multi_thread", start_paused = true),
             "needs the flavor `current_thread`",
@@ -293,15 +314,19 @@ fn wrong_arguments_are_named() {
             quote!(start_paused = true, start_paused = true),
             "`start_paused` is given twice",
         ),
-        (quote!(name = "a"), "`name` is not supported yet"),
+        (quote!(name = " "), "the name of a runtime is not blank"),
+        (quote!(name = 1), "`name` needs a string, found `1`"),
+        (quote!(name = "a", name = "a"), "`name` is given twice"),
         (quote!(crate = sprang), "`crate` needs a literal"),
         (quote!(crate = 1), "`crate` needs a string"),
         (quote!(crate = "not a path"), "`not a path` is not the path of a crate"),
         (quote!(crate = "a", crate = "b"), "`crate` is given twice"),
+        (quote!(unhandled_panic = "abort"), "unknown behavior `abort`"),
         (
-            quote!(unhandled_panic = "ignore"),
-            "`unhandled_panic` is not supported yet",
+            quote!(flavor = "multi_thread", unhandled_panic = "ignore"),
+            "needs the flavor `current_thread`",
         ),
+        (quote!(local), "a flavor is given as `flavor = \"local\"`"),
         (quote!(flavor("local")), "expected `=`"),
         (quote!("local"), "expected ident"),
     ];

@@ -84,6 +84,23 @@ fn an_unpark_wakes_a_parked_thread() {
 }
 
 #[test]
+fn a_turn_that_does_not_wait_takes_as_many_events_as_it_is_told() {
+    let (mut driver, handle) = driver();
+    driver.set_busy_capacity(2);
+    let mut pipes: Vec<_> = (0..5).map(|_| registered_pipe(&handle)).collect();
+    for (sender, ..) in &mut pipes {
+        sender.write_all(b"x").unwrap();
+    }
+    let taken = |driver: &mut Driver, wait| {
+        let before = handle.counts().ready;
+        driver.park(wait);
+        handle.counts().ready - before
+    };
+    assert_eq!(taken(&mut driver, Wait::Poll), 2);
+    assert_eq!(taken(&mut driver, Wait::Forever), 3);
+}
+
+#[test]
 fn a_timed_park_does_not_return_before_its_deadline() {
     let (mut driver, _handle) = driver();
     for micros in [100, 1_500, 3_000] {

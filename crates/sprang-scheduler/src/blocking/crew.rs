@@ -509,6 +509,30 @@ mod models {
         });
     }
 
+    /// The only thread is refused while the crew is closed, which keeps what is queued or does not.
+    #[test]
+    fn close_against_a_refusal_accounts_for_every_job() {
+        for keeps in [false, true] {
+            model(move || {
+                let shared = shared(1, FOREVER);
+                let Ok(Call::Start(_)) = shared.crew.push(()) else {
+                    panic!("the first job starts a thread")
+                };
+                let other = Arc::clone(&shared);
+                let closing = thread::spawn(move || {
+                    let closed = other.crew.close(|()| keeps);
+                    assert!(closed.woken.is_empty());
+                    closed.dropped.len()
+                });
+                let (failed, woken) = shared.crew.refused();
+                assert!(woken.is_none());
+                assert_eq!(closing.join().unwrap() + failed.len(), 1);
+                let late = shared.crew.push(()).is_err();
+                assert!(late && shared.crew.load().threads == 0, "nobody is left to run a job");
+            });
+        }
+    }
+
     /// A push relies on a thread that is refused, while the other one goes to sleep, and away.
     #[test]
     fn a_refusal_wakes_the_thread_that_went_idle() {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use sprang_core::park::{Driver, DriverHandle};
 use sprang_core::primitive::sync::Mutex;
-use sprang_core::primitive::sync::atomic::Ordering::{AcqRel, Relaxed};
+use sprang_core::primitive::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use sprang_core::primitive::sync::atomic::{AtomicBool, AtomicUsize};
 
 use super::parker::{Parker, SharedDriver};
@@ -29,6 +29,7 @@ use crate::hooks::{self, Hooks, TaskHook};
 use crate::metrics::{self, Counter};
 use crate::monitor;
 use crate::panics::survive;
+use crate::queue::Local;
 use crate::task::{self, Anchored, Header, JoinHandle, Notified, Schedule, Shard};
 
 /// The settings of a multi-thread scheduler.
@@ -101,6 +102,8 @@ pub(super) struct Shared {
     remaining: AtomicUsize,
     /// Starts spare workers; gone with the last worker, because it holds on to the runtime.
     starter: Mutex<Option<Starter>>,
+    /// The places of workers that no thread could be started for.
+    vacant: Mutex<Vec<(usize, Local<Notified>)>>,
     /// What the monitor saw at its last look.
     pub(super) seen: Mutex<Vec<Option<Seen>>>,
 }
@@ -142,6 +145,7 @@ impl Handle {
             blocked: Counter::default(),
             rescues: Counter::default(),
             starter: Mutex::new(None),
+            vacant: Mutex::new(Vec::new()),
             seen: Mutex::new(Vec::new()),
         });
         let worker = |(index, local)| Worker::new(Arc::clone(&shared), index, local);
@@ -193,6 +197,12 @@ impl Handle {
     pub fn shutdown(&self) {
         self.shared.pool.close();
         self.shared.unpark_all();
+    }
+
+    /// Whether all workers have left, spare ones included. Final: none is added after the last one.
+    pub fn has_ended(&self) -> bool {
+        // ORDERING: pairs with `Shared::leave`: who sees the end sees what the workers did.
+        self.shared.remaining.load(Acquire) == 0
     }
 }
 
@@ -249,7 +259,7 @@ impl Shared {
             // One thread at a time adds workers.
             let starter = this.starter.lock();
             let Some(starter) = &*starter else { return false };
-            let Some(local) = this.pool.add_spare() else {
+            let Some((index, local)) = Self::spare_place(this) else {
                 return false;
             };
             // The stuck worker may have been the last to leave meanwhile; then this is the end.
@@ -258,8 +268,7 @@ impl Shared {
                 this.pool.dismiss_spare();
                 return false;
             }
-            this.remotes.push(Remote::new(&this.config));
-            let worker = Worker::new(Arc::clone(this), this.remotes.len() - 1, local);
+            let worker = Worker::new(Arc::clone(this), index, local);
             (Arc::clone(starter), worker)
         };
         worker.look_around_first();
@@ -267,12 +276,32 @@ impl Shared {
         let mut started = false;
         survive(|| started = starter(worker).is_ok());
         if !started {
-            // Its place in the lists is lost. The next look tries again.
+            // The next look tries again.
             this.pool.dismiss_spare();
             // The stuck worker may have come back meanwhile, and gone to sleep for want of a permit.
             this.unpark(this.pool.wake_one());
         }
         started
+    }
+
+    /// A place for a spare worker, with a permit. One thread at a time may call this.
+    fn spare_place(&self) -> Option<(usize, Local<Notified>)> {
+        let vacant = self.vacant.lock().pop();
+        let Some(place) = vacant else {
+            let local = self.pool.add_spare()?;
+            self.remotes.push(Remote::new(&self.config));
+            return Some((self.remotes.len() - 1, local));
+        };
+        if self.pool.admit_spare() {
+            return Some(place);
+        }
+        self.vacant.lock().push(place);
+        None
+    }
+
+    /// Keeps the place of a worker that was not run, for the next spare one.
+    pub(super) fn vacate(&self, index: usize, local: Local<Notified>) {
+        self.vacant.lock().push((index, local));
     }
 
     /// Drops what was spawned too late.

@@ -49,6 +49,11 @@ impl Parker {
         self.thread.get_or_init(thread::current);
     }
 
+    /// Whether a thread ever parked here, or was about to.
+    pub(super) fn is_adopted(&self) -> bool {
+        self.thread.get().is_some()
+    }
+
     /// Sleeps until an unpark, an event of the driver, or the deadline of a timer.
     pub(super) fn park(&self, driver: &SharedDriver, handle: &dyn DriverHandle) {
         match driver.try_lock() {

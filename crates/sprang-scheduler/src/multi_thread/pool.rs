@@ -112,6 +112,11 @@ impl<T: Item> Pool<T> {
         (room && self.idle.admit()).then(|| self.add())
     }
 
+    /// As [`add_spare`](Self::add_spare), but for a worker that was added before and then not run.
+    pub(super) fn admit_spare(&self) -> bool {
+        self.idle.admit()
+    }
+
     /// A spare worker was added but cannot be run.
     pub(super) fn dismiss_spare(&self) {
         self.idle.dismiss();
@@ -355,21 +360,25 @@ impl<T: Item> Pool<T> {
     }
 
     /// Moves what a worker that is stuck in a poll keeps from being run, up to a limit, to the injector, where also
-    /// workers look that never run out of work of their own.
-    pub(super) fn unstrand(&self, worker: usize) {
+    /// workers look that never run out of work of their own. Returns the worker to unpark.
+    #[must_use]
+    pub(super) fn unstrand(&self, worker: usize) -> Option<usize> {
         let slot = &self.slots[worker];
-        let stealable = slot
-            .lifo
-            .take()
-            .into_iter()
-            .chain(std::iter::from_fn(|| slot.stealer.steal()));
-        stealable.take(UNSTRAND_LIMIT).for_each(|item| self.injector.push(item));
+        let stealable = std::iter::from_fn(|| slot.stealer.steal());
+        self.inject_all(slot.lifo.take().into_iter().chain(stealable).take(UNSTRAND_LIMIT))
     }
 
     /// Moves what has yielded on a worker that is stuck in a poll to the injector: there is nobody else who sees it.
-    pub(super) fn unstrand_yielded(&self, worker: usize) {
+    /// Returns the worker to unpark.
+    #[must_use]
+    pub(super) fn unstrand_yielded(&self, worker: usize) -> Option<usize> {
         let yielded = std::mem::take(&mut *self.slots[worker].yielded.lock());
-        yielded.into_iter().for_each(|item| self.injector.push(item));
+        self.inject_all(yielded.into_iter())
+    }
+
+    fn inject_all(&self, stranded: impl Iterator<Item = T>) -> Option<usize> {
+        let moved = stranded.map(|item| self.injector.push(item)).count();
+        if moved == 0 { None } else { self.idle.wake_one() }
     }
 
     /// Somebody to wake for what is stranded: see [`Idle::wake_one`].
@@ -574,7 +583,7 @@ mod models {
             let _ = pool.push_next(0, &mine, Probe::new(1));
             let _ = pool.push_next(0, &mine, Probe::new(2));
             let other = Arc::clone(&pool);
-            let monitor = thread::spawn(move || other.unstrand(0));
+            let monitor = thread::spawn(move || other.unstrand(0).is_some());
             let own: usize = [pool.take_next(0), mine.pop()]
                 .into_iter()
                 .flatten()
@@ -585,6 +594,29 @@ mod models {
                 .map(|item| item.number())
                 .sum();
             assert_eq!(own + injected, 3, "an item was lost or taken twice");
+        });
+    }
+
+    /// The monitor takes what has yielded on a worker that is not stuck any more, and goes to sleep.
+    #[test]
+    fn what_yielded_on_a_stuck_worker_is_taken_once_and_not_slept_through() {
+        model(|| {
+            let (pool, mut locals) = pool(1);
+            let mine = locals.pop().unwrap();
+            pool.push_yielded(0, Probe::new(1));
+            let other = Arc::clone(&pool);
+            let monitor = thread::spawn(move || other.unstrand_yielded(0));
+            pool.queue_yielded(0, &mine);
+            let own = mine.pop().map_or(0, |item| item.number());
+            let (found, mut woken) = if own == 0 {
+                search_then_park(&pool, 0, &mine)
+            } else {
+                (0, None)
+            };
+            woken = monitor.join().unwrap().or(woken);
+            let left = pool.pop_injected().map_or(0, |item| item.number());
+            assert_eq!(own + found + left, 1, "the item was lost or taken twice");
+            assert!(left == 0 || woken == Some(0), "the item is there and everybody sleeps");
         });
     }
 }

@@ -23,9 +23,10 @@ use std::time::{Duration, Instant};
 
 use super::handle::Shared;
 use super::progress::PollNumber;
+use crate::events;
 use crate::monitor::Watched;
 use crate::panics::survive;
-use crate::task::{Anchored, Id};
+use crate::task::{Anchored, Id, name_of};
 
 /// What a runtime does about a task that keeps its worker in one poll for longer than the threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,7 +34,7 @@ use crate::task::{Anchored, Id};
 pub enum BlockedPolicy {
     /// Nothing; nobody looks.
     Off,
-    /// Count it and call the callback.
+    /// Count it, and report it: to the callback, and to `tracing` with the feature of that name.
     Report,
     /// Report it, and let another thread go on with the worker's other tasks, timers and I/O.
     #[default]
@@ -46,12 +47,17 @@ pub enum BlockedPolicy {
 pub struct BlockedTask {
     /// The task's id.
     pub id: Id,
+    /// The name that its `Builder` gave it.
+    pub name: Option<Arc<str>>,
     /// Where it was spawned.
     pub spawned_at: &'static Location<'static>,
     /// The number of its worker, from 0.
     pub worker: usize,
     /// How long the poll has lasted so far, at least.
     pub duration: Duration,
+    /// Whether another worker was put to work in the place of its own. If nothing waited for that worker, it may still
+    /// be when something does.
+    pub rescued: bool,
 }
 
 /// The settings of the watch over a scheduler.
@@ -87,18 +93,28 @@ pub(super) struct Seen {
 
 impl Watched for Anchored<Shared> {
     fn look(self: Arc<Self>, now: Instant) {
-        let stuck = self.stuck(now);
+        let mut stuck = self.stuck(now);
         if self.config.watch.policy == BlockedPolicy::Rescue {
-            for worker in stuck {
-                Shared::rescue(&self, worker);
+            for (worker, report) in &mut stuck {
+                let rescued = Shared::rescue(&self, *worker);
+                if let Some(report) = report {
+                    report.rescued = rescued;
+                }
             }
         }
+        // Reports come last: a callback may take its time.
+        stuck.into_iter().filter_map(|(_, report)| report).for_each(|report| {
+            events::blocked(&report);
+            if let Some(on_blocked) = &self.config.watch.on_blocked {
+                survive(|| on_blocked(&report));
+            }
+        });
     }
 }
 
 impl Shared {
-    /// The workers that are stuck; reports those that were not yet reported.
-    fn stuck(&self, now: Instant) -> Vec<usize> {
+    /// The workers that are stuck, each with what is to be reported, unless that was done; counts those reports.
+    fn stuck(&self, now: Instant) -> Vec<(usize, Option<BlockedTask>)> {
         let watch = &self.config.watch;
         let mut seen = self.seen.lock();
         let mut stuck = Vec::new();
@@ -123,42 +139,36 @@ impl Shared {
             if duration < watch.threshold {
                 continue;
             }
-            stuck.push(worker);
-            if !std::mem::replace(&mut seen.reported, true) {
-                self.report(worker, poll, duration);
-            }
+            let is_new = !std::mem::replace(&mut seen.reported, true);
+            let task = is_new.then(|| self.pool.metrics(worker).progress.task(poll)).flatten();
+            let report = task.map(|(id, spawned_at)| BlockedTask {
+                id,
+                name: name_of(id),
+                spawned_at,
+                worker,
+                duration,
+                rescued: false,
+            });
+            self.blocked.add(u64::from(report.is_some()));
+            stuck.push((worker, report));
         }
         stuck
     }
 
-    fn report(&self, worker: usize, poll: PollNumber, duration: Duration) {
-        let Some((id, spawned_at)) = self.pool.metrics(worker).progress.task(poll) else {
-            return;
-        };
-        self.blocked.add(1);
-        let task = BlockedTask {
-            id,
-            spawned_at,
-            worker,
-            duration,
-        };
-        if let Some(on_blocked) = &self.config.watch.on_blocked {
-            survive(|| on_blocked(&task));
-        }
-    }
-
-    /// Sees to what a stuck worker strands.
-    fn rescue(this: &Arc<Anchored<Self>>, worker: usize) {
+    /// Sees to what a stuck worker strands; returns whether another one was put to work.
+    fn rescue(this: &Arc<Anchored<Self>>, worker: usize) -> bool {
         let in_need = this.pool.strands(worker) || !Self::is_driver_served(this);
-        this.pool.unstrand_yielded(worker);
-        if !in_need || this.pool.is_searched() {
-            return;
+        let woken = this.pool.unstrand_yielded(worker);
+        if woken.is_none() && (!in_need || this.pool.is_searched()) {
+            return false;
         }
-        if Self::hand_over(this, worker) {
+        let rescued = Self::hand_over(this, worker, woken);
+        if rescued {
             this.rescues.add(1);
         } else {
-            this.pool.unstrand(worker);
+            this.unpark(this.pool.unstrand(worker));
         }
+        rescued
     }
 
     /// Whether somebody is in the driver. If so, sees to it that it knows of all timers.
@@ -170,10 +180,10 @@ impl Shared {
         served
     }
 
-    /// Gets another worker to work: with a permit that nobody uses, or else with the one of `worker`, which is stuck.
-    /// Returns `false` if there is neither.
-    fn hand_over(this: &Arc<Anchored<Self>>, worker: usize) -> bool {
-        let mut woken = this.pool.wake_one();
+    /// Gets another worker to work: `woken`, if that is one, or one with a permit that nobody uses, or else with the one
+    /// of `worker`, which is stuck. Returns `false` if there is neither.
+    fn hand_over(this: &Arc<Anchored<Self>>, worker: usize, woken: Option<usize>) -> bool {
+        let mut woken = woken.or_else(|| this.pool.wake_one());
         if woken.is_none() && this.pool.confiscate(worker) {
             woken = this.pool.wake_one();
         }

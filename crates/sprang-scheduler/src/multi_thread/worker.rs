@@ -16,6 +16,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::mem;
 use std::ptr;
 use std::sync::Arc;
 use std::task::Waker;
@@ -160,6 +161,10 @@ impl Drop for Leave<'_> {
 /// Run or not, the worker has left.
 impl Drop for Worker {
     fn drop(&mut self) {
+        if !self.remote().parker.is_adopted() {
+            let local = mem::replace(&mut self.local, Local::new());
+            self.shared.vacate(self.index, local);
+        }
         self.shared.leave();
     }
 }
@@ -490,3 +495,6 @@ impl fmt::Debug for Worker {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod models;

@@ -23,6 +23,7 @@ use super::join::JoinHandle;
 use super::owned::UNBOUND;
 use super::schedule::{Anchor, Anchored, Schedule};
 use super::state::State;
+use crate::events;
 use crate::panics::drop_quietly;
 
 /// What every task has, whatever its future.
@@ -51,6 +52,8 @@ pub(super) struct Vtable {
     /// Moves the output into the `Option<Result<T::Output, JoinError>>` behind the pointer. The caller owns the stage
     /// (I2).
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
+    /// Whether the stage holds a panic in the place of an output. The caller owns the stage (I2).
+    pub(super) has_panicked: unsafe fn(NonNull<Header>) -> bool,
     /// Drops the output; a panic in that is swallowed. The caller owns the stage (I2).
     pub(super) drop_output: unsafe fn(NonNull<Header>),
     /// Frees the cell. The caller gave back the last reference.
@@ -69,6 +72,16 @@ enum Stage<T: Future> {
     Future(T),
     Output(Result<T::Output, Failure>),
     Consumed,
+}
+
+impl Header {
+    /// Tells of a panic that no join handle will give to anybody.
+    #[cold]
+    fn report_panic(&self) {
+        if !self.state.load().is_join_interested() {
+            events::unhandled_panic(self.id, self.spawned_at);
+        }
+    }
 }
 
 // SAFETY: the list reaches the links through a raw pointer to one field; cells are not moved.
@@ -127,6 +140,7 @@ impl<T: Future> Cell<T> {
         poll: Self::poll,
         cancel: Self::cancel,
         take_output: Self::take_output,
+        has_panicked: Self::has_panicked,
         drop_output: Self::drop_output,
         dealloc: Self::dealloc,
     };
@@ -165,11 +179,13 @@ impl<T: Future> Cell<T> {
                 let scheduler = unsafe { header.as_ref() }.scheduler;
                 // SAFETY: as above: the caller has custody.
                 unsafe { Anchor::panicked(scheduler) };
+                // SAFETY: as above.
+                unsafe { header.as_ref() }.report_panic();
                 Err(Failure::panicked(panic))
             }
         };
         // SAFETY: as above; the future is done.
-        unsafe { Self::finish(stage, output) };
+        unsafe { Self::finish(header, output) };
         Poll::Ready(())
     }
 
@@ -177,8 +193,10 @@ impl<T: Future> Cell<T> {
     ///
     /// # Safety
     ///
-    /// The caller has the stage to itself (I2).
-    unsafe fn finish(stage: &UnsafeCell<Stage<T>>, output: Result<T::Output, Failure>) {
+    /// The task is live, and the caller has the stage to itself (I2).
+    unsafe fn finish(header: NonNull<Header>, output: Result<T::Output, Failure>) {
+        // SAFETY: passed on.
+        let stage = unsafe { Self::stage(header) };
         // SAFETY: passed on.
         let dropped = unsafe { Self::clear(stage) };
         let output = match dropped {
@@ -186,6 +204,8 @@ impl<T: Future> Cell<T> {
             Err(panic) => {
                 // The output of a future whose destructor panics is lost, as in Tokio.
                 drop_quietly(output);
+                // SAFETY: passed on.
+                unsafe { header.as_ref() }.report_panic();
                 Err(Failure::panicked(panic))
             }
         };
@@ -219,10 +239,8 @@ impl<T: Future> Cell<T> {
         let _running = Running::enter(header);
         // SAFETY: the task is live while the caller runs it.
         let reason = unsafe { header.as_ref() }.state.load().is_shutdown();
-        // SAFETY: passed on.
-        let stage = unsafe { Self::stage(header) };
         // SAFETY: the runner has the stage to itself (I2).
-        unsafe { Self::finish(stage, Err(Failure::cancelled(reason))) };
+        unsafe { Self::finish(header, Err(Failure::cancelled(reason))) };
     }
 
     /// # Safety
@@ -239,10 +257,22 @@ impl<T: Future> Cell<T> {
             panic!("`JoinHandle` polled after it completed")
         };
         // SAFETY: the task is live, the caller holds a reference.
-        let id = unsafe { header.as_ref() }.id;
-        let output = output.map_err(|failure| JoinError::new(id, failure));
+        let task = unsafe { header.as_ref() };
+        let output = output.map_err(|failure| JoinError::new(task.id, task.spawned_at, failure));
         // SAFETY: passed on: the pointer is to an `Option` of this type.
         unsafe { *into.cast::<Option<Result<T::Output, JoinError>>>() = Some(output) };
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Vtable::has_panicked`].
+    unsafe fn has_panicked(header: NonNull<Header>) -> bool {
+        // SAFETY: passed on.
+        let stage = unsafe { Self::stage(header) };
+        stage.with(|stage| {
+            // SAFETY: passed on (I2).
+            matches!(unsafe { &*stage }, Stage::Output(Err(Failure::Panicked(_))))
+        })
     }
 
     /// # Safety

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::panic::Location;
 
 use super::id::Id;
 
@@ -41,12 +42,17 @@ impl Failure {
 /// its runtime ended.
 pub struct JoinError {
     id: Id,
+    spawned_at: &'static Location<'static>,
     failure: Failure,
 }
 
 impl JoinError {
-    pub(super) fn new(id: Id, failure: Failure) -> Self {
-        Self { id, failure }
+    pub(super) fn new(id: Id, spawned_at: &'static Location<'static>, failure: Failure) -> Self {
+        Self {
+            id,
+            spawned_at,
+            failure,
+        }
     }
 
     /// Whether the task was cancelled: aborted, or dropped with its runtime.
@@ -90,6 +96,11 @@ impl JoinError {
     pub fn id(&self) -> Id {
         self.id
     }
+
+    /// Where the task was spawned; the message of a panic says where it panicked. (Not in Tokio.)
+    pub fn spawned_at(&self) -> &'static Location<'static> {
+        self.spawned_at
+    }
 }
 
 impl fmt::Display for JoinError {
@@ -108,13 +119,13 @@ impl fmt::Display for JoinError {
 
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.id;
+        let Self { id, spawned_at, .. } = self;
         match &self.failure {
             Failure::Aborted => write!(f, "JoinError::Cancelled({id:?})"),
             Failure::Shutdown => write!(f, "JoinError::Shutdown({id:?})"),
             Failure::Panicked(payload) => match payload.message() {
-                Some(message) => write!(f, "JoinError::Panic({id:?}, {message:?}, ...)"),
-                None => write!(f, "JoinError::Panic({id:?}, ...)"),
+                Some(message) => write!(f, "JoinError::Panic({id:?}, {message:?}, spawned at {spawned_at}, ...)"),
+                None => write!(f, "JoinError::Panic({id:?}, spawned at {spawned_at}, ...)"),
             },
         }
     }

@@ -201,7 +201,9 @@ unsafe fn complete(task: NonNull<Header>) {
     // While the custody of the task keeps the scheduler (I5).
     // SAFETY: the caller has custody (I1).
     if let Some(hook) = unsafe { Anchor::on_terminate(header.scheduler) } {
-        hooks::call(Some(hook), &TaskMeta::new(header.id, header.spawned_at));
+        // SAFETY: RUNNING is the caller's, so the stage is, too (I2).
+        let panicked = unsafe { (header.vtable.has_panicked)(task) };
+        hooks::call(Some(hook), &TaskMeta::new(header.id, header.spawned_at).ended(panicked));
     }
     if !is_unbound(header) {
         // SAFETY: the caller has custody (I1).

@@ -60,6 +60,7 @@ mod id;
 mod join;
 #[cfg(test)]
 pub(crate) mod models;
+mod name;
 mod owned;
 mod schedule;
 mod state;
@@ -69,6 +70,7 @@ pub use error::JoinError;
 pub use handle_set::HandleSet;
 pub use id::{Id, id, try_id};
 pub use join::{AbortHandle, JoinHandle};
+pub use name::{Name, name, name_of, names_of};
 
 pub(crate) use cell::{Header, new};
 pub(crate) use harness::{Notified, current_header};

@@ -352,7 +352,7 @@ impl Snapshot {
     }
 
     #[inline]
-    fn is_join_interested(self) -> bool {
+    pub(super) fn is_join_interested(self) -> bool {
         self.0 & JOIN_INTEREST != 0
     }
 

@@ -44,6 +44,8 @@ pub mod error;
 mod queue;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "time")]
+mod timed;
 mod unbounded;
 
 pub use bounded::{OwnedPermit, Permit, PermitIterator, Receiver, Sender, WeakSender, channel};

@@ -100,7 +100,7 @@ impl Blocking {
     pub(super) fn wait(&self) {
         let Limit { deadline, left } = *self.outstanding.lock();
         let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if self.outstanding.running.wait(timeout, left) {
+        if self.outstanding.running.wait(timeout, |count| count <= left) {
             let threads = std::mem::take(&mut *self.lock());
             for thread in threads.into_values() {
                 // Nothing is left on the thread that could panic but its thread-locals, and that aborts.
@@ -153,7 +153,7 @@ impl Drop for Counted {
 }
 
 impl Handle {
-    pub(super) fn spawn_on_pool<F, R>(
+    pub(crate) fn spawn_on_pool<F, R>(
         &self,
         closure: F,
         at_close: AtClose,

@@ -20,14 +20,17 @@ use super::local::{LocalOptions, LocalRuntime};
 use super::owner::{Kind, Runtime};
 use super::threads::{ThreadSettings, Threads};
 
-/// The environment variable that sets the default number of worker threads.
-const WORKER_THREADS: &str = "SPRANG_WORKER_THREADS";
+/// The environment variables that set the default number of worker threads; the first that is set counts.
+const WORKER_THREADS: [&str; 2] = ["SPRANG_WORKER_THREADS", "TOKIO_WORKER_THREADS"];
 
 /// The most worker threads that a runtime may have.
 const MAX_WORKERS: usize = 32_768;
 
 /// Polls between two looks at the driver, and at the injector, unless the builder says otherwise.
 const INTERVAL: NonZeroU32 = NonZeroU32::new(61).expect("61 is not 0");
+
+/// Of every two polls, one is for a task of the worker's own.
+const SHORTEST_GLOBAL_QUEUE_INTERVAL: NonZeroU32 = NonZeroU32::new(2).expect("2 is not 0");
 
 /// The most blocking threads, unless the builder says otherwise.
 const MAX_BLOCKING_THREADS: usize = 512;
@@ -55,6 +58,7 @@ pub struct Builder {
     io: bool,
     time: bool,
     events: usize,
+    busy_events: Option<usize>,
     start_paused: bool,
     event_interval: NonZeroU32,
     global_queue_interval: NonZeroU32,
@@ -79,6 +83,7 @@ impl Builder {
             io: false,
             time: false,
             events: 1024,
+            busy_events: None,
             start_paused: false,
             event_interval: INTERVAL,
             global_queue_interval: INTERVAL,
@@ -135,8 +140,8 @@ impl Builder {
         self
     }
 
-    /// The number of worker threads. Without it: the environment variable `SPRANG_WORKER_THREADS`, or the number of
-    /// cores that the process may use (affinity and cgroup quota count).
+    /// The number of worker threads. Without it: the environment variable `SPRANG_WORKER_THREADS`, or that of Tokio,
+    /// `TOKIO_WORKER_THREADS`, or the number of cores that the process may use (affinity and cgroup quota count).
     ///
     /// A current-thread runtime has none, whatever this says.
     ///
@@ -222,14 +227,16 @@ impl Builder {
         self
     }
 
-    /// The polls after which a task from another thread comes before a worker's own queue: 61 unless set.
+    /// The polls after which a task from another thread comes before a worker's own queue: 61 unless set. 1 counts as 2,
+    /// so that the worker's own tasks have their turn, however many come from other threads.
     ///
     /// # Panics
     ///
     /// If `polls` is 0.
     #[track_caller]
     pub fn global_queue_interval(&mut self, polls: u32) -> &mut Self {
-        self.global_queue_interval = NonZeroU32::new(polls).expect("global_queue_interval must be greater than 0");
+        let polls = NonZeroU32::new(polls).expect("global_queue_interval must be greater than 0");
+        self.global_queue_interval = polls.max(SHORTEST_GLOBAL_QUEUE_INTERVAL);
         self
     }
 
@@ -242,6 +249,22 @@ impl Builder {
     pub fn max_io_events_per_tick(&mut self, events: usize) -> &mut Self {
         assert!(events > 0, "max_io_events_per_tick must be greater than 0");
         self.events = events;
+        self
+    }
+
+    /// The I/O events that are taken from the OS at a time by a thread that has tasks to run: as many as
+    /// [`max_io_events_per_tick`](Self::max_io_events_per_tick) unless set.
+    ///
+    /// A worker that is busy takes some every [`event_interval`](Self::event_interval) polls, each of which makes a task
+    /// ready; the fewer it takes, the more of a load that is too high stays with the OS.
+    ///
+    /// # Panics
+    ///
+    /// If `events` is 0.
+    #[track_caller]
+    pub fn max_io_events_per_busy_tick(&mut self, events: usize) -> &mut Self {
+        assert!(events > 0, "max_io_events_per_busy_tick must be greater than 0");
+        self.busy_events = Some(events);
         self
     }
 
@@ -275,6 +298,9 @@ impl Builder {
 
     /// Called, on a thread of the process's own, for each poll that lasts longer than the threshold. It should be quick:
     /// no other worker is looked at meanwhile.
+    ///
+    /// With the feature `tracing` there is a warning for each, too, whether or not this is set: with the fields of
+    /// [`BlockedTask`].
     pub fn on_blocked_task<F>(&mut self, callback: F) -> &mut Self
     where
         F: Fn(&BlockedTask) + Send + Sync + 'static,
@@ -321,6 +347,12 @@ impl Builder {
 
     /// What happens when a task panics: [`UnhandledPanic::Ignore`] unless set.
     ///
+    /// Every panic is reported by the panic hook, and is the error of the task's join handle, which knows where the task
+    /// was [spawned](crate::task::JoinError::spawned_at). With the feature `tracing`, a panic whose join handle was
+    /// dropped before is an error event, with the task's id, its name, and where it was spawned. To see all panics of a
+    /// runtime's tasks, ask [`TaskMeta::has_panicked`](super::TaskMeta::has_panicked) in
+    /// [`on_task_terminate`](Self::on_task_terminate).
+    ///
     /// # Panics
     ///
     /// If the builder is that of a multi-thread runtime and is to have it shut down.
@@ -349,8 +381,8 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// If the environment variable `SPRANG_WORKER_THREADS` is asked for and is not a number from 1 to 32,768, or if
-    /// more workers are asked for than that.
+    /// If the environment variable `SPRANG_WORKER_THREADS` or `TOKIO_WORKER_THREADS` is asked for and is not a number
+    /// from 1 to 32,768, or if more workers are asked for than that.
     #[track_caller]
     pub fn build(&mut self) -> io::Result<Runtime> {
         if self.multi_thread {
@@ -384,6 +416,7 @@ impl Builder {
             io: self.io,
             time: self.time,
             events: self.events,
+            busy_events: self.busy_events,
             lanes: workers + 1,
             pausable: !self.multi_thread,
             start_paused: self.start_paused,
@@ -420,7 +453,11 @@ impl Builder {
 
     #[track_caller]
     fn build_multi_thread(&self) -> io::Result<Runtime> {
-        let workers = self.workers.unwrap_or_else(default_workers);
+        // Not `unwrap_or_else`: it would lose the caller's location.
+        let workers = match self.workers {
+            Some(workers) => workers,
+            None => default_workers(),
+        };
         assert!(
             workers <= MAX_WORKERS,
             "a runtime has at most {MAX_WORKERS} worker threads, not {workers}"
@@ -453,14 +490,15 @@ impl Builder {
     }
 }
 
+#[track_caller]
 fn default_workers() -> usize {
-    match std::env::var(WORKER_THREADS) {
-        Ok(value) => match value.parse() {
-            Ok(workers) if (1..=MAX_WORKERS).contains(&workers) => workers,
-            _ => panic!("{WORKER_THREADS} must be a number from 1 to {MAX_WORKERS}, not {value:?}"),
-        },
-        Err(std::env::VarError::NotPresent) => available_parallelism().map_or(1, usize::from),
-        Err(error) => panic!("{WORKER_THREADS}: {error}"),
+    let value_of = |name| std::env::var_os(name).map(|value| (name, value));
+    let Some((name, value)) = WORKER_THREADS.into_iter().find_map(value_of) else {
+        return available_parallelism().map_or(1, usize::from);
+    };
+    match value.to_str().map(str::parse) {
+        Some(Ok(workers)) if (1..=MAX_WORKERS).contains(&workers) => workers,
+        _ => panic!("{name} must be a number from 1 to {MAX_WORKERS}, not {value:?}"),
     }
 }
 

@@ -70,11 +70,17 @@ pub(super) use no_time::{Inhibit, TimeHandle, enter_time, inhibit};
 
 /// What a runtime is to be able to do.
 #[derive(Debug, Clone, Copy, Default)]
+#[cfg_attr(
+    not(all(feature = "time", any(feature = "net", feature = "signal"))),
+    expect(dead_code, reason = "each field is for one of the drivers")
+)]
 pub(super) struct Settings {
     pub(super) io: bool,
     pub(super) time: bool,
     /// Events taken from the OS in one turn.
     pub(super) events: usize,
+    /// And in one that does not wait, if that is another number.
+    pub(super) busy_events: Option<usize>,
     /// Wheels: one for outside threads and one for each worker.
     pub(super) lanes: usize,
     /// Whether the clock may be paused: on current-thread runtimes.
@@ -143,7 +149,10 @@ mod io_driver {
     pub(in crate::runtime) use sprang_reactor::{Handle as IoHandle, is_gone, set_current as enter};
 
     pub(super) fn stack(settings: Settings, outstanding: &Arc<Outstanding>) -> io::Result<Stack> {
-        let (driver, handle) = sprang_reactor::Driver::new(settings.events)?;
+        let (mut driver, handle) = sprang_reactor::Driver::new(settings.events)?;
+        if let Some(events) = settings.busy_events {
+            driver.set_busy_capacity(events);
+        }
         Ok(over(driver, handle.clone(), settings, Some(handle), outstanding))
     }
 
@@ -160,13 +169,18 @@ mod time_driver {
     use std::sync::Arc;
 
     use sprang_core::park::{Driver as Park, Unpark};
-    use sprang_timer_wheel::{Clock, Driver};
+    use sprang_core::timer;
+    use sprang_timer_wheel::{Clock, Driver, set_current};
 
     use super::Settings;
 
-    pub(in crate::runtime) use sprang_timer_wheel::{
-        Handle as TimeHandle, InhibitAutoAdvance as Inhibit, set_current as enter,
-    };
+    pub(in crate::runtime) use sprang_timer_wheel::{Handle as TimeHandle, InhibitAutoAdvance as Inhibit};
+
+    /// Sets the thread's timers and returns those before.
+    pub(in crate::runtime) fn enter(time: Option<TimeHandle>) -> Option<TimeHandle> {
+        timer::set_sleep(|duration| Box::pin(crate::time::sleep(duration)));
+        set_current(time)
+    }
 
     /// Keeps the clock, if it is one that can be paused, from advancing by itself.
     pub(in crate::runtime) fn inhibit(time: Option<&TimeHandle>) -> Option<Inhibit> {

@@ -2,16 +2,17 @@
 //!
 //! Purpose: [`Handle::task_dump`], for programs that hang, and for whoever wonders what they are at.
 //!
-//! Called by: users. Calls: the scheduler's handle, and `task::builder` for names.
+//! Called by: users. Calls: the scheduler's handle, and its table of names.
 
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
 use sprang_scheduler::dump::TaskState;
+use sprang_scheduler::task::names_of;
 
 use super::handle::{Handle, Scheduler};
-use crate::task::{self, Id};
+use crate::task::Id;
 
 /// The tasks of a runtime at one moment: from [`Handle::task_dump`]. Its [`Display`](fmt::Display) has a line for each.
 #[derive(Debug, Clone)]
@@ -63,7 +64,7 @@ impl Handle {
             Scheduler::CurrentThread(scheduler) => scheduler.dump(),
             Scheduler::MultiThread(scheduler) => scheduler.dump(),
         };
-        let mut names = task::names_of(listing.tasks.iter().map(|task| task.id)).into_iter();
+        let mut names = names_of(listing.tasks.iter().map(|task| task.id)).into_iter();
         let tasks = listing.tasks.into_iter().map(|task| DumpedTask {
             id: task.id,
             name: names.next().flatten(),

@@ -17,6 +17,7 @@ use super::blocking::Blocking;
 use super::context::{self, Entered};
 use super::driver::{IoHandle, TimeHandle};
 use super::id::Id;
+use super::large::is_large;
 use crate::task::JoinHandle;
 
 /// A handle of a runtime: cheap to clone, usable from every thread.
@@ -58,7 +59,6 @@ pub enum RuntimeFlavor {
 }
 
 /// The guard of [`Handle::enter`]: while it lives the thread is in the context of the runtime.
-#[derive(Debug)]
 #[must_use = "the runtime's context is left when the guard is dropped"]
 pub struct EnterGuard<'a> {
     _entered: Entered,
@@ -74,6 +74,9 @@ pub struct TryCurrentError {
 // A panic of the user's leaves no runtime in a broken state.
 impl UnwindSafe for Handle {}
 impl RefUnwindSafe for Handle {}
+
+// SAFETY: a shared guard gives access to nothing.
+unsafe impl Sync for EnterGuard<'_> {}
 
 impl Handle {
     pub(super) fn new(
@@ -180,7 +183,12 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn_at(future, Location::caller())
+        let spawned_at = Location::caller();
+        if const { is_large::<F>() } {
+            self.spawn_at(Box::pin(future), spawned_at)
+        } else {
+            self.spawn_at(future, spawned_at)
+        }
     }
 
     #[inline]
@@ -213,7 +221,7 @@ impl Handle {
     ///
     /// On any other thread than the runtime's, and on a runtime that is not local.
     #[track_caller]
-    pub(crate) fn spawn_local<F>(&self, future: F, spawned_at: &'static Location<'static>) -> JoinHandle<F::Output>
+    pub(crate) fn spawn_local_at<F>(&self, future: F, spawned_at: &'static Location<'static>) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
@@ -243,7 +251,12 @@ impl Handle {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        self.spawn_on_pool(f, AtClose::Drop, Location::caller())
+        let spawned_at = Location::caller();
+        if const { is_large::<F>() } {
+            self.spawn_on_pool(Box::new(f), AtClose::Drop, spawned_at)
+        } else {
+            self.spawn_on_pool(f, AtClose::Drop, spawned_at)
+        }
     }
 
     /// Blocks the thread on a future in the context of this runtime.
@@ -257,7 +270,11 @@ impl Handle {
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _driving = context::enter_blocking(self);
-        park_thread::block_on(future)
+        if const { is_large::<F>() } {
+            park_thread::block_on(Box::pin(future))
+        } else {
+            park_thread::block_on(future)
+        }
     }
 
     /// The id of the runtime.
@@ -290,6 +307,12 @@ impl fmt::Debug for Handle {
         f.debug_struct("Handle")
             .field("flavor", &self.runtime_flavor())
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for EnterGuard<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnterGuard").finish_non_exhaustive()
     }
 }
 

@@ -109,6 +109,20 @@ impl Builder {
 
     /// Called for each task that ends, whether it is done, has panicked, was aborted or is dropped with the runtime:
     /// after its future was dropped, and before its join handle is ready.
+    ///
+    /// ```
+    /// use sprang::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_current_thread()
+    ///     .on_task_terminate(|task| {
+    ///         if task.has_panicked() {
+    ///             eprintln!("{}, spawned at {}, has panicked", task.id(), task.spawned_at());
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// # drop(runtime);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn on_task_terminate<F>(&mut self, callback: F) -> &mut Self
     where
         F: Fn(&TaskMeta<'_>) + Send + Sync + 'static,

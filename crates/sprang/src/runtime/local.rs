@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::builder::Builder;
 use super::handle::{EnterGuard, Handle};
+use super::large::is_large;
 use super::metrics::RuntimeMetrics;
 use super::owner::Runtime;
 use crate::task::JoinHandle;
@@ -111,7 +112,12 @@ impl LocalRuntime {
         F: Future + 'static,
         F::Output: 'static,
     {
-        self.handle().spawn_local(future, Location::caller())
+        let spawned_at = Location::caller();
+        if const { is_large::<F>() } {
+            self.handle().spawn_local_at(Box::pin(future), spawned_at)
+        } else {
+            self.handle().spawn_local_at(future, spawned_at)
+        }
     }
 
     /// Runs a closure on a thread where it may block. See [`task::spawn_blocking`](crate::task::spawn_blocking).

@@ -245,8 +245,8 @@ impl RuntimeMetrics {
         self.worker(worker).queued
     }
 
-    /// How long a poll of a task lasts on the worker: a moving average over the times between two parks, where the last
-    /// counts for a tenth. 0 until the worker has first parked.
+    /// How long a poll of a task lasts on the worker: a moving average, where the last poll counts for a tenth, and those
+    /// since the worker last parked are taken to be of the same length. 0 before the first poll.
     #[track_caller]
     pub fn worker_mean_poll_time(&self, worker: usize) -> Duration {
         self.worker(worker).mean_poll_time

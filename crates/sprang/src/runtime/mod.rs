@@ -40,10 +40,30 @@
 //!
 //! # Fairness
 //!
-//! With `E` = [`Builder::event_interval`] (61) and `G` = [`Builder::global_queue_interval`] (61): a worker looks at
-//! I/O and timers at least every `E` polls, at the queue of tasks from other threads at least every `G` polls, and
-//! runs at most 3 tasks in a row out of the order in which they became ready. A task that never yields by itself is
-//! made to by the cooperative budget of 128 operations a poll.
+//! What is ready has its turn after a bounded number of polls of other tasks, whatever those do. With `E` =
+//! [`Builder::event_interval`] (61), `G` = [`Builder::global_queue_interval`] (61, at least 2), and polls those of the
+//! worker that serves it:
+//!
+//! | ready is | before its turn there are |
+//! |---|---|
+//! | a task at the `k`th place of a worker's queue | fewer than `4k · G/(G − 1)` polls; fewer than `k · G/(G − 1)` on a current-thread runtime or [without LIFO slot](Builder::disable_lifo_slot) |
+//! | the first task that a poll wakes or spawns on its worker, which is next (the LIFO slot) | up to 2 polls, 3 if `G` is 2 |
+//! | a task that another thread woke or spawned, after `m` others | up to `(m + 1) · G − 1` polls; unless it is the first of the batch that a worker takes, it is then at the end of that worker's queue |
+//! | a task that yielded, by itself or because its [budget](crate::task::coop) was used up | up to `E − 1` polls; it is then at the end of the queue |
+//! | an I/O event, or a due timer | up to `E` polls; the task that waits for it is then at the end of the queue |
+//! | the future of `block_on`, on a current-thread runtime | up to `E − 1` polls |
+//!
+//! So a task is overtaken by 3 in 4 polls, and by 1 in `G`, of those that became ready later, and otherwise has its turn
+//! in the order in which the tasks became ready: who spawns or wakes many at once delays others by that many polls, and
+//! no more. What a busy worker looks at every so many polls, one that runs out of tasks looks at at once, and takes
+//! tasks of the others too. Of I/O events, [`Builder::max_io_events_per_tick`] are delivered at a time; while one worker
+//! is about that, the others do not wait for it. The end of the runtime is noticed within `E` polls, too.
+//!
+//! A [`LocalSet`](crate::task::LocalSet) lets the runtime go on after 61 polls of its tasks; one in 31 of those is for a
+//! task that was woken from outside of the set.
+//!
+//! All this counts polls, and so takes for granted that each of them ends soon. The cooperative budget of 128 operations
+//! sees to it for tasks that do nothing but await; for those that block or compute, see [`Builder::blocked_policy`].
 
 mod blocking;
 mod builder;
@@ -53,6 +73,7 @@ mod dump;
 mod handle;
 mod hooks;
 mod id;
+pub(crate) mod large;
 mod local;
 mod metrics;
 mod outlive;

@@ -13,6 +13,7 @@ use super::builder::Builder;
 use super::context;
 use super::driver;
 use super::handle::{EnterGuard, Handle};
+use super::large::is_large;
 use super::metrics::RuntimeMetrics;
 use super::threads::Threads;
 use crate::task::JoinHandle;
@@ -49,6 +50,11 @@ impl Runtime {
     /// # Errors
     ///
     /// If the OS refuses threads or file descriptors.
+    ///
+    /// # Panics
+    ///
+    /// As [`Builder::build`] does.
+    #[track_caller]
     pub fn new() -> io::Result<Self> {
         Builder::new_multi_thread().enable_all().build()
     }
@@ -99,6 +105,15 @@ impl Runtime {
     /// If the thread drives tasks already, or if the future panics.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        if const { is_large::<F>() } {
+            self.run(Box::pin(future))
+        } else {
+            self.run(future)
+        }
+    }
+
+    #[track_caller]
+    fn run<F: Future>(&self, future: F) -> F::Output {
         match &self.kind {
             Kind::CurrentThread(scheduler) => {
                 let _driving = context::enter_blocking(&self.handle);

@@ -3,6 +3,12 @@
 //! Purpose: start them, each inside the runtime's context, and wait for their end.
 //!
 //! Called by: `builder` (start), `owner` (wait). Calls: `sprang_scheduler::multi_thread::Worker::run`.
+//!
+//! Invariants:
+//! - I1: a worker is dropped before the count of its thread, or of whoever could not start it, goes down. So the last
+//!   change of the count comes after the last worker has left.
+//! - I2: whoever starts a thread is counted until the thread's handle is in the list. So the list is complete when the
+//!   count is 0 and all workers have left: also if a spare one was added just then.
 
 use std::fmt;
 use std::io;
@@ -32,6 +38,7 @@ pub(super) type Callback = Arc<dyn Fn() + Send + Sync>;
 /// The worker threads of a runtime, spare ones included.
 #[derive(Clone)]
 pub(super) struct Threads {
+    scheduler: multi_thread::Handle,
     handle: Handle,
     settings: ThreadSettings,
     running: Arc<Running>,
@@ -46,15 +53,12 @@ pub(super) struct Running {
 }
 
 /// Ends the threads that were started, when it turns out that they cannot be all.
-struct Starting<'a> {
-    scheduler: &'a multi_thread::Handle,
-    threads: Option<Threads>,
-}
+struct Starting(Option<Threads>);
 
-impl Drop for Starting<'_> {
+impl Drop for Starting {
     fn drop(&mut self) {
-        if let Some(threads) = &self.threads {
-            self.scheduler.shutdown();
+        if let Some(threads) = &self.0 {
+            threads.scheduler.shutdown();
             threads.wait(None);
         }
     }
@@ -74,23 +78,25 @@ impl Threads {
         settings: ThreadSettings,
     ) -> io::Result<Self> {
         let threads = Self {
+            scheduler: scheduler.clone(),
             handle,
             settings,
             running: Arc::default(),
         };
-        let mut starting = Starting {
-            scheduler,
-            threads: Some(threads.clone()),
-        };
+        let mut starting = Starting(Some(threads.clone()));
+        // What is left of them is dropped before `starting`, which waits for that.
+        let mut workers = workers.into_iter();
         let spare = threads.clone();
         // Before the workers: when an error drops them, the last one lets go of this.
         scheduler.watch(Arc::new(move |worker| spare.start_one(worker)))?;
-        workers.into_iter().try_for_each(|worker| threads.start_one(worker))?;
-        starting.threads = None;
+        workers.try_for_each(|worker| threads.start_one(worker))?;
+        starting.0 = None;
         Ok(threads)
     }
 
     fn start_one(&self, worker: Worker) -> io::Result<()> {
+        // Dropped last to first (I1, I2).
+        let (_starting, worker) = (Ended::new(Arc::clone(&self.running)), worker);
         let builder = self.settings.builder();
         let (handle, settings) = (self.handle.clone(), self.settings.clone());
         let ended = Ended::new(Arc::clone(&self.running));
@@ -108,7 +114,8 @@ impl Threads {
 
     /// Waits until all threads have ended, or for `timeout`.
     pub(super) fn wait(&self, timeout: Option<Duration>) {
-        if !self.running.wait(timeout, 0) {
+        let have_ended = |count| count == 0 && self.scheduler.has_ended();
+        if !self.running.wait(timeout, have_ended) {
             return;
         }
         let this_thread = thread::current().id();
@@ -129,12 +136,13 @@ impl Running {
         *self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until no more than `left` threads run; returns `false` if that takes longer than `timeout`.
-    pub(super) fn wait(&self, timeout: Option<Duration>, left: usize) -> bool {
+    /// Waits until `done` with the number of threads that run, which is asked whenever that changes; returns `false` if
+    /// that takes longer than `timeout`.
+    pub(super) fn wait(&self, timeout: Option<Duration>, done: impl Fn(usize) -> bool) -> bool {
         // A timeout that is too far for the clock is none.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        while *count > left {
+        while !done(*count) {
             let ended = &self.ended;
             match deadline {
                 None => count = ended.wait(count).unwrap_or_else(PoisonError::into_inner),

@@ -14,16 +14,21 @@
 //   after it was taken comes with a byte of its own, so no signal is lost; the pipe never holds more bytes than there
 //   were takes of the flag since it was drained, so it never fills up.
 //
+// - I3: a listener that is dropped leaves a `Lingering` behind, which takes over before the listener's action ends. It
+//   is gone when the thread has next looked at its driver. So a signal that comes between the drop of a listener and
+//   the next one, in the same poll, is received by that one.
+//
 // Memory ordering: the flag carries no data, and the kernel orders the byte after it: Relaxed.
 
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
 use std::os::raw::c_int;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use mio::unix::pipe;
 use signal_hook_registry::SigId;
+use sprang_core::coop;
 use sprang_core::primitive::sync::atomic::AtomicBool;
 use sprang_core::primitive::sync::atomic::Ordering::Relaxed;
 use sprang_reactor::{Direction, Interest, PollEvented};
@@ -142,16 +147,68 @@ impl Bell {
     }
 }
 
+/// Takes note of a signal in the place of a listener that was dropped, for one that comes right after it (I3).
+#[derive(Debug)]
+struct Lingering {
+    signum: c_int,
+    raised: Arc<AtomicBool>,
+    action: SigId,
+}
+
+static LINGERING: Mutex<Vec<Weak<Lingering>>> = Mutex::new(Vec::new());
+
+impl Lingering {
+    /// Lingers until this thread has next looked at its driver, or not at all on a thread that has none.
+    fn begin(signum: c_int) {
+        let raised = Arc::new(AtomicBool::new(false));
+        let handler = {
+            let raised = Arc::clone(&raised);
+            move || raised.store(true, Relaxed)
+        };
+        // SAFETY: the handler is async-signal-safe: an atomic store (I1).
+        let Ok(action) = (unsafe { signal_hook_registry::register(signum, handler) }) else {
+            return;
+        };
+        let this = Arc::new(Self { signum, raised, action });
+        let mut lingering = LINGERING.lock().unwrap_or_else(PoisonError::into_inner);
+        lingering.retain(|other| other.strong_count() > 0);
+        lingering.push(Arc::downgrade(&this));
+        drop(lingering);
+        coop::defer(&Waker::from(this));
+    }
+
+    /// Whether a signal came since a listener was dropped.
+    fn was_raised(signum: c_int) -> bool {
+        let lingering = LINGERING.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut still = lingering.iter().filter_map(Weak::upgrade);
+        still.any(|this| this.signum == signum && this.raised.load(Relaxed))
+    }
+}
+
+/// The end of it: the driver was looked at, and the waker goes.
+impl Wake for Lingering {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        signal_hook_registry::unregister(self.action);
+    }
+}
+
 /// A listener for one kind of signal, made by [`signal`].
 #[must_use = "streams do nothing unless polled"]
 #[derive(Debug)]
 pub struct Signal {
     bell: Arc<Bell>,
     receiver: PollEvented<pipe::Receiver>,
+    signum: c_int,
     action: SigId,
 }
 
 /// Starts to listen for signals of `kind`: every one from now on is received.
+///
+/// If a listener of the kind was dropped before in the same poll, signals since then are received, too.
 ///
 /// # Errors
 ///
@@ -191,7 +248,15 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     };
     // SAFETY: the handler is async-signal-safe (I1).
     let action = unsafe { signal_hook_registry::register(signum, handler) }?;
-    Ok(Signal { bell, receiver, action })
+    if Lingering::was_raised(signum) {
+        bell.ring();
+    }
+    Ok(Signal {
+        bell,
+        receiver,
+        signum,
+        action,
+    })
 }
 
 impl Signal {
@@ -222,6 +287,7 @@ impl Signal {
 
 impl Drop for Signal {
     fn drop(&mut self) {
+        Lingering::begin(self.signum);
         signal_hook_registry::unregister(self.action);
     }
 }

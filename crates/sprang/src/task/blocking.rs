@@ -1,6 +1,11 @@
 //! Closures that block, on threads of their own.
 
+use std::panic::Location;
+
+use sprang_scheduler::blocking::AtClose;
+
 use crate::runtime::Handle;
+use crate::runtime::large::is_large;
 use crate::task::JoinHandle;
 
 /// Runs a closure on a thread where it may block.
@@ -53,5 +58,11 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    Handle::with_current(|handle| handle.spawn_blocking(f))
+    let spawned_at = Location::caller();
+    if const { is_large::<F>() } {
+        let f = Box::new(f);
+        Handle::with_current(|handle| handle.spawn_on_pool(f, AtClose::Drop, spawned_at))
+    } else {
+        Handle::with_current(|handle| handle.spawn_on_pool(f, AtClose::Drop, spawned_at))
+    }
 }

@@ -1,21 +1,18 @@
 //! Spawning tasks that have a name.
 //!
-//! Purpose: [`Builder`], and where names are kept. A task's cell has no room for one, so that a task without a name
-//! pays nothing: the future of a named task is wrapped, and the wrapper enters the name in a table under the task's id
-//! while the task lives.
+//! Purpose: [`Builder`]. The future of a named task is wrapped, and the wrapper holds the name.
 //!
-//! Called by: users, `join_set`.
+//! Called by: users, `join_set`. Calls: `sprang_scheduler::task::Name`, which enters the name where dumps and reports
+//! look it up.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use pin_project_lite::pin_project;
+use sprang_scheduler::task::Name;
 
-use super::{Id, JoinHandle, LocalSet, try_id};
+use super::{JoinHandle, LocalSet};
 use crate::runtime::Handle;
 
 /// Spawns a task that has a name.
@@ -77,7 +74,10 @@ impl<'a> Builder<'a> {
         F::Output: Send + 'static,
     {
         Ok(match self.name {
-            Some(name) => handle.spawn(Named::new(future, name)),
+            Some(name) => handle.spawn(Named {
+                future: Box::pin(future),
+                name: name.into(),
+            }),
             None => handle.spawn(future),
         })
     }
@@ -98,7 +98,10 @@ impl<'a> Builder<'a> {
         F::Output: 'static,
     {
         Ok(match self.name {
-            Some(name) => super::spawn_local(Named::new(future, name)),
+            Some(name) => super::spawn_local(Named {
+                future: Box::pin(future),
+                name: name.into(),
+            }),
             None => super::spawn_local(future),
         })
     }
@@ -115,7 +118,10 @@ impl<'a> Builder<'a> {
         F::Output: 'static,
     {
         Ok(match self.name {
-            Some(name) => local_set.spawn_local(Named::new(future, name)),
+            Some(name) => local_set.spawn_local(Named {
+                future: Box::pin(future),
+                name: name.into(),
+            }),
             None => local_set.spawn_local(future),
         })
     }
@@ -151,7 +157,7 @@ impl<'a> Builder<'a> {
     {
         Ok(match self.name {
             Some(name) => {
-                let mut name = Name::Given(name.into());
+                let mut name = Name::from(name);
                 handle.spawn_blocking(move || {
                     name.enter();
                     f()
@@ -162,81 +168,18 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// The name that the task which runs on this thread was given by its [`Builder`].
-///
-/// `None` outside of tasks, and in one without a name.
-pub fn name() -> Option<Arc<str>> {
-    name_of(try_id()?)
-}
-
-/// The name of a task, if it was given one, has been polled, and has not ended.
-pub(crate) fn name_of(task: Id) -> Option<Arc<str>> {
-    names().get(&task).cloned()
-}
-
-/// The names of tasks, in the same order.
-pub(crate) fn names_of(ids: impl Iterator<Item = Id>) -> Vec<Option<Arc<str>>> {
-    let names = names();
-    ids.map(|id| names.get(&id).cloned()).collect()
-}
-
-/// The names of all named tasks that have been polled and have not ended.
-fn names() -> std::sync::MutexGuard<'static, HashMap<Id, Arc<str>>> {
-    static NAMES: LazyLock<Mutex<HashMap<Id, Arc<str>>>> = LazyLock::new(Mutex::default);
-    NAMES.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-pin_project! {
-    /// The future of a task that has a name.
-    struct Named<F> {
-        // Before the name: the future's destructor may still ask for it.
-        #[pin]
-        future: F,
-        name: Name,
-    }
-}
-
-/// A name, and whether it is in the table.
-enum Name {
-    Given(Arc<str>),
-    Entered(Id),
-}
-
-impl<F> Named<F> {
-    fn new(future: F, name: &str) -> Self {
-        Self {
-            future,
-            name: Name::Given(name.into()),
-        }
-    }
+/// The future of a task that has a name.
+struct Named<F> {
+    // Before the name: the future's destructor may still ask for it.
+    future: Pin<Box<F>>,
+    name: Name,
 }
 
 impl<F: Future> Future for Named<F> {
     type Output = F::Output;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        this.name.enter();
-        this.future.poll(cx)
-    }
-}
-
-impl Name {
-    /// Enters the name in the table, inside of its task.
-    fn enter(&mut self) {
-        if let Self::Given(name) = self
-            && let Some(id) = try_id()
-        {
-            names().insert(id, Arc::clone(name));
-            *self = Self::Entered(id);
-        }
-    }
-}
-
-impl Drop for Name {
-    fn drop(&mut self) {
-        if let Self::Entered(id) = self {
-            names().remove(id);
-        }
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.name.enter();
+        self.future.as_mut().poll(cx)
     }
 }

@@ -294,6 +294,7 @@ where
     F: Future<Output = T> + Send + 'static,
     T: Send + 'static,
 {
+    #[track_caller]
     fn from_iter<I: IntoIterator<Item = F>>(tasks: I) -> Self {
         let mut set = Self::new();
         set.extend(tasks);
@@ -307,6 +308,7 @@ where
     F: Future<Output = T> + Send + 'static,
     T: Send + 'static,
 {
+    #[track_caller]
     fn extend<I: IntoIterator<Item = F>>(&mut self, tasks: I) {
         for task in tasks {
             self.spawn(task);

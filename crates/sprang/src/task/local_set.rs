@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use sprang_scheduler::local;
 
 use super::JoinHandle;
+use crate::runtime::large::is_large;
 use crate::runtime::{Handle, Id, Runtime};
 
 /// A set of tasks that all run on the thread of the set, and so need not be `Send`.
@@ -116,8 +117,21 @@ where
     F::Output: 'static,
 {
     let spawned_at = Location::caller();
+    if const { is_large::<F>() } {
+        spawn_local_at(Box::pin(future), spawned_at)
+    } else {
+        spawn_local_at(future, spawned_at)
+    }
+}
+
+#[track_caller]
+fn spawn_local_at<F>(future: F, spawned_at: &'static Location<'static>) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
     if let Some(handle) = Handle::current_local() {
-        return handle.spawn_local(future, spawned_at);
+        return handle.spawn_local_at(future, spawned_at);
     }
     match local::spawn(future, spawned_at) {
         Ok(task) => task,
@@ -162,7 +176,12 @@ impl LocalSet {
         F: Future + 'static,
         F::Output: 'static,
     {
-        self.scheduler.spawn(future, Location::caller())
+        let spawned_at = Location::caller();
+        if const { is_large::<F>() } {
+            self.scheduler.spawn(Box::pin(future), spawned_at)
+        } else {
+            self.scheduler.spawn(future, spawned_at)
+        }
     }
 
     /// Blocks the thread on `future` and the tasks of this set, in a runtime. See [`run_until`](Self::run_until) and
@@ -183,7 +202,11 @@ impl LocalSet {
     /// ```
     #[track_caller]
     pub fn block_on<F: Future>(&self, runtime: &Runtime, future: F) -> F::Output {
-        runtime.block_on(self.run_until(future))
+        if const { is_large::<F>() } {
+            runtime.block_on(self.run_until(Box::pin(future)))
+        } else {
+            runtime.block_on(self.run_until(future))
+        }
     }
 
     /// Runs the set's tasks until `future` is ready, and returns its output. What they have not done by then waits

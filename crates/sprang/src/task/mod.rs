@@ -15,15 +15,14 @@ mod yield_now;
 
 pub use block_in_place::block_in_place;
 pub use blocking::spawn_blocking;
-pub(crate) use builder::names_of;
-pub use builder::{Builder, name};
+pub use builder::Builder;
 // Where they were before they moved to `coop`.
 #[doc(hidden)]
 pub use coop::{Unconstrained, consume_budget, unconstrained};
 #[doc(inline)]
 pub use join_set::JoinSet;
 pub use local_set::{LocalEnterGuard, LocalSet, spawn_local};
-pub use sprang_scheduler::task::{AbortHandle, Id, JoinError, JoinHandle, id, try_id};
+pub use sprang_scheduler::task::{AbortHandle, Id, JoinError, JoinHandle, id, name, try_id};
 pub use task_local::{AccessError, LocalKey};
 pub use yield_now::yield_now;
 
@@ -31,6 +30,7 @@ use std::future::Future;
 use std::panic::Location;
 
 use crate::runtime::Handle;
+use crate::runtime::large::is_large;
 
 pub mod futures {
     //! The futures that functions of this module return.
@@ -66,5 +66,10 @@ where
     F::Output: Send + 'static,
 {
     let spawned_at = Location::caller();
-    Handle::with_current(|handle| handle.spawn_at(future, spawned_at))
+    if const { is_large::<F>() } {
+        let future = Box::pin(future);
+        Handle::with_current(|handle| handle.spawn_at(future, spawned_at))
+    } else {
+        Handle::with_current(|handle| handle.spawn_at(future, spawned_at))
+    }
 }

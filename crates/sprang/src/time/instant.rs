@@ -30,41 +30,49 @@ impl Instant {
     }
 
     /// The same instant, from `std`'s type.
+    #[inline]
     pub fn from_std(std: std::time::Instant) -> Self {
         Self(std)
     }
 
     /// The same instant, as `std`'s type.
+    #[inline]
     pub fn into_std(self) -> std::time::Instant {
         self.0
     }
 
     /// The time since `earlier`; zero if that is later.
+    #[inline]
     pub fn duration_since(&self, earlier: Self) -> Duration {
         self.saturating_duration_since(earlier)
     }
 
     /// The time since `earlier`; `None` if that is later.
+    #[inline]
     pub fn checked_duration_since(&self, earlier: Self) -> Option<Duration> {
         self.0.checked_duration_since(earlier.0)
     }
 
     /// The time since `earlier`; zero if that is later.
+    #[inline]
     pub fn saturating_duration_since(&self, earlier: Self) -> Duration {
         self.0.saturating_duration_since(earlier.0)
     }
 
     /// The time since this instant.
+    #[inline]
     pub fn elapsed(&self) -> Duration {
         Self::now().saturating_duration_since(*self)
     }
 
     /// The instant `duration` later; `None` if that is out of range.
+    #[inline]
     pub fn checked_add(&self, duration: Duration) -> Option<Self> {
         self.0.checked_add(duration).map(Self)
     }
 
     /// The instant `duration` earlier; `None` if that is out of range.
+    #[inline]
     pub fn checked_sub(&self, duration: Duration) -> Option<Self> {
         self.0.checked_sub(duration).map(Self)
     }
@@ -77,12 +85,14 @@ impl fmt::Debug for Instant {
 }
 
 impl From<std::time::Instant> for Instant {
+    #[inline]
     fn from(std: std::time::Instant) -> Self {
         Self(std)
     }
 }
 
 impl From<Instant> for std::time::Instant {
+    #[inline]
     fn from(instant: Instant) -> Self {
         instant.0
     }
@@ -91,12 +101,14 @@ impl From<Instant> for std::time::Instant {
 impl Add<Duration> for Instant {
     type Output = Self;
 
+    #[inline]
     fn add(self, duration: Duration) -> Self {
         Self(self.0 + duration)
     }
 }
 
 impl AddAssign<Duration> for Instant {
+    #[inline]
     fn add_assign(&mut self, duration: Duration) {
         self.0 += duration;
     }
@@ -105,6 +117,7 @@ impl AddAssign<Duration> for Instant {
 impl Sub for Instant {
     type Output = Duration;
 
+    #[inline]
     fn sub(self, earlier: Self) -> Duration {
         self.saturating_duration_since(earlier)
     }
@@ -113,12 +126,14 @@ impl Sub for Instant {
 impl Sub<Duration> for Instant {
     type Output = Self;
 
+    #[inline]
     fn sub(self, duration: Duration) -> Self {
         Self(self.0 - duration)
     }
 }
 
 impl SubAssign<Duration> for Instant {
+    #[inline]
     fn sub_assign(&mut self, duration: Duration) {
         self.0 -= duration;
     }

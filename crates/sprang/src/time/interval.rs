@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use super::{Duration, FAR, Instant, Sleep};
+use super::{Duration, FAR, Instant, Sleep, sleep_until};
 
 /// How late a tick may be taken before it counts as missed: a timer's resolution and some scheduling.
 const TOLERANCE: Duration = Duration::from_millis(5);
@@ -102,7 +102,7 @@ impl Interval {
     fn new(start: Instant, period: Duration) -> Self {
         assert!(!period.is_zero(), "`period` must be non-zero.");
         Self {
-            delay: Box::pin(Sleep::new(None, start)),
+            delay: Box::pin(sleep_until(start)),
             period: period.min(FAR),
             missed_tick_behavior: MissedTickBehavior::default(),
         }

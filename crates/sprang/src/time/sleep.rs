@@ -37,10 +37,11 @@ use super::{Duration, FAR, Instant};
 /// sleep(Duration::from_millis(1)).await;
 /// # });
 /// ```
+#[inline]
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    let now = Instant::now();
-    Sleep::new(Some(now), now + duration.min(FAR))
+    let duration = duration.min(FAR);
+    Sleep::new(duration, Instant::now() + duration)
 }
 
 /// Waits until `deadline`; not at all if that has passed.
@@ -55,9 +56,10 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// sleep_until(Instant::now() + Duration::from_millis(1)).await;
 /// # });
 /// ```
+#[inline]
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep::new(None, deadline)
+    Sleep::new(Duration::ZERO, deadline)
 }
 
 pin_project! {
@@ -90,16 +92,14 @@ pin_project! {
 }
 
 impl Sleep {
-    /// A sleep that ends at `deadline`. A caller that has just read the clock passes what it showed.
+    /// A sleep that ends at `deadline`. A caller that has just read the clock says how far that is `ahead`, any other
+    /// says zero.
+    #[inline]
     #[track_caller]
-    pub(super) fn new(now: Option<Instant>, deadline: Instant) -> Self {
-        match Timer::in_current(now.map(Instant::into_std), deadline.into_std()) {
+    pub(super) fn new(ahead: Duration, deadline: Instant) -> Self {
+        match Timer::in_current(ahead, deadline.into_std()) {
             Some(timer) => Self { timer },
-            None if slot::is_entered() => panic!(
-                "A Tokio 1.x context was found, but timers are disabled. Call `enable_time` on the runtime builder to \
-                 enable timers."
-            ),
-            None => panic!("{}", slot::NO_CONTEXT),
+            None => no_timers(),
         }
     }
 
@@ -130,10 +130,23 @@ impl Sleep {
 impl Future for Sleep {
     type Output = ();
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let unit = ready!(coop::poll_proceed(cx));
         ready!(self.project().timer.poll(cx));
         unit.made_progress();
         Poll::Ready(())
     }
+}
+
+#[cold]
+#[track_caller]
+fn no_timers() -> ! {
+    if slot::is_entered() {
+        panic!(
+            "A Tokio 1.x context was found, but timers are disabled. Call `enable_time` on the runtime builder to \
+             enable timers."
+        )
+    }
+    panic!("{}", slot::NO_CONTEXT)
 }

@@ -37,6 +37,7 @@ use super::{Duration, Instant, Sleep};
 /// assert!(timeout(Duration::from_millis(1), std::future::pending::<()>()).await.is_err());
 /// # });
 /// ```
+#[inline]
 #[track_caller]
 pub fn timeout<F>(duration: Duration, future: F) -> Timeout<F::IntoFuture>
 where
@@ -44,11 +45,10 @@ where
 {
     let value = future.into_future();
     // A limit beyond the range of an instant is none.
-    let now = Instant::now();
-    match now.checked_add(duration) {
+    match Instant::now().checked_add(duration) {
         Some(deadline) => Timeout {
             value,
-            delay: Some(Sleep::new(Some(now), deadline)),
+            delay: Some(Sleep::new(duration, deadline)),
         },
         None => Timeout { value, delay: None },
     }
@@ -67,6 +67,7 @@ where
 /// assert!(timeout_at(deadline, std::future::pending::<()>()).await.is_err());
 /// # });
 /// ```
+#[inline]
 #[track_caller]
 pub fn timeout_at<F>(deadline: Instant, future: F) -> Timeout<F::IntoFuture>
 where
@@ -74,7 +75,7 @@ where
 {
     Timeout {
         value: future.into_future(),
-        delay: Some(Sleep::new(None, deadline)),
+        delay: Some(Sleep::new(Duration::ZERO, deadline)),
     }
 }
 

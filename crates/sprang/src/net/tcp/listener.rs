@@ -17,9 +17,9 @@ use std::task::{Context, Poll};
 use sprang_reactor::{Direction, Interest, PollEvented};
 
 use super::socket::TcpSocket;
-use super::stream::{TcpStream, debug_assert_nonblocking};
-use crate::net::ToSocketAddrs;
+use super::stream::TcpStream;
 use crate::net::addr::first_of;
+use crate::net::{ToSocketAddrs, debug_assert_nonblocking};
 
 /// Connections that may wait to be accepted. A client that comes when there is no more room tries again a second later.
 const BACKLOG: u32 = 1024;

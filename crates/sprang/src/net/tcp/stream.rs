@@ -2,31 +2,25 @@
 //!
 //! Purpose: a byte stream over TCP, read and written by tasks.
 //!
-//! Data flow: task → [`AsyncRead`]/[`AsyncWrite`] or a method → reactor (wait, budget) → `recv`, `send`.
-//!
-//! Invariants:
-//! - I1: `recv` writes the first `n` bytes of the buffer and returns `n`; only those are then called initialised.
-//! - I2: a transfer of fewer bytes than asked for has drained (or filled) the kernel's buffer: the reactor clears the
-//!   readiness then, and saves the system call that would say `WouldBlock`.
+//! Data flow: task → [`AsyncRead`]/[`AsyncWrite`] or a method → `byte_stream` → reactor (wait, budget) → `recv`, `send`.
 
 use std::fmt;
-use std::future::poll_fn;
-use std::io::{self, Read, Write};
-use std::mem::MaybeUninit;
+use std::io;
 use std::net::{self, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BufMut;
 use socket2::SockRef;
 use sprang_io::{AsyncRead, AsyncWrite, ReadBuf};
-use sprang_reactor::{Direction, Interest, PollEvented, Ready};
+use sprang_reactor::{Direction, Interest, Ready};
 
-use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf, split, split_owned};
-use crate::net::ToSocketAddrs;
+use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf, halves};
 use crate::net::addr::first_of;
+use crate::net::byte_stream::ByteStream;
+use crate::net::{ToSocketAddrs, debug_assert_nonblocking, receive};
 
 /// A TCP connection.
 ///
@@ -45,7 +39,7 @@ use crate::net::addr::first_of;
 /// # }
 /// ```
 pub struct TcpStream {
-    io: PollEvented<mio::net::TcpStream>,
+    io: ByteStream<mio::net::TcpStream>,
 }
 
 impl TcpStream {
@@ -69,18 +63,13 @@ impl TcpStream {
 
     /// Waits for a connection that was begun.
     pub(super) async fn connecting(stream: mio::net::TcpStream) -> io::Result<Self> {
-        let stream = Self::new(stream)?;
-        // Writable says that the attempt is over, and the socket's error how it went.
-        poll_fn(|cx| stream.io.registration().poll_write_ready(cx)).await?;
-        match stream.io.take_error()? {
-            Some(error) => Err(error),
-            None => Ok(stream),
-        }
+        let io = ByteStream::connecting(stream).await?;
+        Ok(Self { io })
     }
 
     #[track_caller]
     fn new(stream: mio::net::TcpStream) -> io::Result<Self> {
-        let io = PollEvented::new(stream)?;
+        let io = ByteStream::new(stream)?;
         Ok(Self { io })
     }
 
@@ -89,7 +78,7 @@ impl TcpStream {
     #[track_caller]
     pub(super) fn accepted(stream: mio::net::TcpStream) -> io::Result<Self> {
         let stream = Self::new(stream)?;
-        stream.io.registration().assume_ready(Ready::READABLE | Ready::WRITABLE);
+        stream.io.assume_ready(Ready::READABLE | Ready::WRITABLE);
         Ok(stream)
     }
 
@@ -153,8 +142,7 @@ impl TcpStream {
     ///
     /// Those of the OS; besides, if the runtime is gone.
     pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        let registration = self.io.registration();
-        registration.async_io(Interest::READABLE, || self.io.peek(buf)).await
+        self.io.async_io(Interest::READABLE, || self.io.peek(buf)).await
     }
 
     /// As [`peek`](Self::peek); if nothing is there, the task is woken when something might be.
@@ -165,14 +153,8 @@ impl TcpStream {
     ///
     /// As for [`peek`](Self::peek).
     pub fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
-        // SAFETY: the bytes go to `recv` only, which writes and never reads them (I1).
-        let unfilled = unsafe { buf.unfilled_mut() };
-        let registration = self.io.registration();
-        let n = ready!(registration.poll_io(cx, Direction::Read, || SockRef::from(&*self.io).peek(unfilled)))?;
-        // SAFETY: `recv` has written that many (I1).
-        unsafe { buf.assume_init(n) };
-        buf.advance(n);
-        Poll::Ready(Ok(n))
+        let peek = || receive::recv(&*self.io, buf, receive::PEEK);
+        self.io.poll_io(cx, Direction::Read, peek)
     }
 
     /// Waits for any state of `interest`, and returns what is ready. Any number of tasks can wait at once.
@@ -183,7 +165,7 @@ impl TcpStream {
     ///
     /// If the runtime is gone.
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        Ok(self.io.registration().readiness(interest).await?.ready())
+        self.io.ready(interest).await
     }
 
     /// Waits until the stream can be read from. As [`ready`](Self::ready).
@@ -212,7 +194,7 @@ impl TcpStream {
     ///
     /// If the runtime is gone.
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.registration().poll_read_ready(cx).map_ok(drop)
+        self.io.poll_read_ready(cx)
     }
 
     /// Whether the stream can be written to; if not, the task is woken when it might be.
@@ -223,7 +205,7 @@ impl TcpStream {
     ///
     /// If the runtime is gone.
     pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.registration().poll_write_ready(cx).map_ok(drop)
+        self.io.poll_write_ready(cx)
     }
 
     /// Reads what is there into `buf`, and returns the number of bytes: 0 at the end of the stream.
@@ -232,9 +214,7 @@ impl TcpStream {
     ///
     /// `WouldBlock` if nothing is there; else those of the OS.
     pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io
-            .registration()
-            .try_io(Interest::READABLE, || (&*self.io).read(buf))
+        self.io.try_read(buf)
     }
 
     /// As [`try_read`](Self::try_read), into several buffers.
@@ -243,9 +223,7 @@ impl TcpStream {
     ///
     /// As for [`try_read`](Self::try_read).
     pub fn try_read_vectored(&self, bufs: &mut [io::IoSliceMut<'_>]) -> io::Result<usize> {
-        self.io
-            .registration()
-            .try_io(Interest::READABLE, || (&*self.io).read_vectored(bufs))
+        self.io.try_read_vectored(bufs)
     }
 
     /// As [`try_read`](Self::try_read), into the spare room of `buf`.
@@ -254,14 +232,7 @@ impl TcpStream {
     ///
     /// As for [`try_read`](Self::try_read).
     pub fn try_read_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
-        self.io.registration().try_io(Interest::READABLE, || {
-            // SAFETY: the bytes go to `recv` only, which writes and never reads them (I1).
-            let spare = unsafe { buf.chunk_mut().as_uninit_slice_mut() };
-            let n = SockRef::from(&*self.io).recv(spare)?;
-            // SAFETY: `recv` has written that many (I1).
-            unsafe { buf.advance_mut(n) };
-            Ok(n)
-        })
+        self.io.try_read_buf(buf)
     }
 
     /// Writes what there is room for, and returns the number of bytes.
@@ -270,9 +241,7 @@ impl TcpStream {
     ///
     /// `WouldBlock` if there is no room; else those of the OS.
     pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-        self.io
-            .registration()
-            .try_io(Interest::WRITABLE, || (&*self.io).write(buf))
+        self.io.try_write(buf)
     }
 
     /// As [`try_write`](Self::try_write), from several buffers.
@@ -281,9 +250,7 @@ impl TcpStream {
     ///
     /// As for [`try_write`](Self::try_write).
     pub fn try_write_vectored(&self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        self.io
-            .registration()
-            .try_io(Interest::WRITABLE, || (&*self.io).write_vectored(bufs))
+        self.io.try_write_vectored(bufs)
     }
 
     /// Calls `f`, an operation of the caller's own on this socket, if the stream is ready for `interest`.
@@ -295,7 +262,7 @@ impl TcpStream {
     ///
     /// `WouldBlock` if the stream is not ready; else those of `f`.
     pub fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        self.io.registration().try_io(interest, || self.io.try_io(f))
+        self.io.try_io(interest, || (*self.io).try_io(f))
     }
 
     /// Calls `f`, an operation of the caller's own on this socket, whenever the stream is ready for `interest`, until
@@ -305,8 +272,7 @@ impl TcpStream {
     ///
     /// Those of `f`; besides, if the runtime is gone.
     pub async fn async_io<R>(&self, interest: Interest, mut f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
-        let registration = self.io.registration();
-        registration.async_io(interest, || self.io.try_io(&mut f)).await
+        self.io.async_io(interest, || (*self.io).try_io(&mut f)).await
     }
 
     /// The value of `TCP_NODELAY`.
@@ -405,14 +371,14 @@ impl TcpStream {
 
     /// Splits the stream into a half to read and a half to write, for use within one task.
     pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
-        split::split(self)
+        halves::split(self)
     }
 
     /// Splits the stream into a half to read and a half to write, which can go to different tasks.
     ///
     /// Dropping the write half shuts the write side down. [`OwnedReadHalf::reunite`] undoes the split.
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
-        split_owned::split_owned(self)
+        halves::into_split(self)
     }
 
     /// Says that nothing more will be written (or read). Fine when the peer is gone already.
@@ -423,21 +389,14 @@ impl TcpStream {
         }
     }
 
+    #[inline]
     pub(super) fn poll_read_shared(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        // SAFETY: the bytes go to `recv` only, which writes and never reads them (I1).
-        let unfilled: &mut [MaybeUninit<u8>] = unsafe { buf.unfilled_mut() };
-        let (registration, len) = (self.io.registration(), unfilled.len());
-        let read = || SockRef::from(&*self.io).recv(unfilled);
-        let n = ready!(registration.poll_transfer(cx, Direction::Read, len, read))?;
-        // SAFETY: `recv` has written that many (I1).
-        unsafe { buf.assume_init(n) };
-        buf.advance(n);
-        Poll::Ready(Ok(()))
+        self.io.poll_read(cx, buf)
     }
 
+    #[inline]
     pub(super) fn poll_write_shared(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let registration = self.io.registration();
-        registration.poll_transfer(cx, Direction::Write, buf.len(), || (&*self.io).write(buf))
+        self.io.poll_write(cx, buf)
     }
 
     pub(super) fn poll_write_vectored_shared(
@@ -445,21 +404,8 @@ impl TcpStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let registration = self.io.registration();
-        registration.poll_io(cx, Direction::Write, || (&*self.io).write_vectored(bufs))
+        self.io.poll_write_vectored(cx, bufs)
     }
-}
-
-/// Catches a socket in blocking mode, which would block its worker.
-#[track_caller]
-pub(super) fn debug_assert_nonblocking(socket: &impl AsFd) -> io::Result<()> {
-    if cfg!(debug_assertions) {
-        assert!(
-            SockRef::from(socket).nonblocking()?,
-            "a socket in blocking mode cannot be used with the runtime: call `set_nonblocking(true)` on it first"
-        );
-    }
-    Ok(())
 }
 
 impl TryFrom<net::TcpStream> for TcpStream {
@@ -508,7 +454,7 @@ impl AsyncWrite for TcpStream {
 
 impl fmt::Debug for TcpStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (*self.io).fmt(f)
+        self.io.fmt(f)
     }
 }
 

@@ -11,7 +11,7 @@ use sprang_io::{AsyncReadExt, AsyncWriteExt};
 use sprang_reactor::Interest;
 
 use super::*;
-use crate::net::testing::{Rt, block_on, join, poll_once};
+use crate::net::testing::{Rt, block_on, in_own_process, join, open_descriptors, poll_once};
 use crate::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
 
 const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
@@ -26,31 +26,6 @@ async fn pair() -> (TcpStream, TcpStream) {
     assert_eq!(client.local_addr().unwrap(), peer);
     assert_eq!(client.peer_addr().unwrap(), server.local_addr().unwrap());
     (client, server)
-}
-
-/// Runs this test again in a process of its own, unless this is that process.
-fn in_own_process(test: impl FnOnce()) {
-    const MARK: &str = "SPRANG_TEST_IN_OWN_PROCESS";
-    if std::env::var_os(MARK).is_some() {
-        return test();
-    }
-    let name = std::thread::current().name().unwrap().to_owned();
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &name, "--test-threads=1", "--nocapture"])
-        .env(MARK, "1")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(text.contains("1 passed"), "{text}");
-}
-
-fn open_descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 #[test]

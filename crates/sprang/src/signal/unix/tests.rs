@@ -3,6 +3,7 @@
 use super::*;
 use crate::net::testing::{Rt, block_on, poll_once};
 use std::pin::pin;
+use std::time::Duration;
 
 fn raise(kind: SignalKind) {
     // SAFETY: the signal has a handler of ours.
@@ -73,6 +74,34 @@ fn a_dropped_listener_leaves_the_others() {
     drop(staying);
     let counts = rt.handle.counts();
     assert_eq!(counts.registered, counts.deregistered);
+}
+
+#[test]
+fn a_signal_between_two_listeners_is_received_by_the_second() {
+    let kind = SignalKind::pipe();
+    let runtime = crate::runtime::Runtime::new().unwrap();
+    let task = runtime.spawn(async move {
+        drop(signal(kind).unwrap());
+        raise(kind);
+        let mut next = signal(kind).unwrap();
+        let received = crate::time::timeout(Duration::from_secs(10), next.recv()).await;
+        received.expect("the signal is lost").unwrap();
+        drop(next);
+        // Not once more, and not after others had their turn.
+        drop(signal(kind).unwrap());
+        raise(kind);
+        crate::task::yield_now().await;
+        let mut late = signal(kind).unwrap();
+        crate::task::yield_now().await;
+        poll_once(&mut pin!(late.recv())).is_pending()
+    });
+    assert!(runtime.block_on(task).unwrap());
+    drop(runtime);
+    assert!(LINGERING.lock().unwrap().iter().all(|lingering| {
+        lingering
+            .upgrade()
+            .is_none_or(|lingering| lingering.signum != kind.as_raw_value())
+    }));
 }
 
 #[test]

@@ -1,0 +1,740 @@
+//! Datagrams over UDP.
+//!
+//! Purpose: datagrams to and from any host, sent and received by tasks.
+//!
+//! Data flow: task → a method → reactor (wait, budget) → `send`, `sendto`, `recv`, `recvfrom`.
+//!
+//! Invariants:
+//! - I1: only `WouldBlock` clears readiness: one datagram says nothing about whether there is a next.
+//! - I2: who waits to receive waits for errors too: that a port is closed is reported so.
+
+use std::fmt;
+use std::io;
+use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::task::{Context, Poll};
+
+use bytes::BufMut;
+use socket2::{SockAddr, SockRef};
+use sprang_io::ReadBuf;
+use sprang_reactor::{Direction, Interest, PollEvented, Ready};
+
+use super::addr::{first_of, resolve};
+use super::receive::{self, PEEK};
+use super::{ToSocketAddrs, debug_assert_nonblocking};
+
+/// A UDP socket.
+///
+/// It needs no halves: all methods take `&self`, so that any number of tasks can share it, in an `Arc` for example.
+///
+/// ```
+/// use sprang::net::UdpSocket;
+///
+/// # #[sprang::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let server = UdpSocket::bind("127.0.0.1:0").await?;
+/// let client = UdpSocket::bind("127.0.0.1:0").await?;
+/// client.send_to(b"hello", server.local_addr()?).await?;
+///
+/// let mut buf = [0; 1024];
+/// let (len, sender) = server.recv_from(&mut buf).await?;
+/// assert_eq!((&buf[..len], sender), (&b"hello"[..], client.local_addr()?));
+/// # Ok(())
+/// # }
+/// ```
+pub struct UdpSocket {
+    io: PollEvented<mio::net::UdpSocket>,
+}
+
+impl UdpSocket {
+    /// Binds to the first of the addresses that can be bound to. Port 0 has the OS pick one.
+    ///
+    /// # Errors
+    ///
+    /// The last one, if no address can be bound to; `InvalidInput` if there is none.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime with I/O enabled.
+    pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
+        first_of(addr, async |addr| Self::new(mio::net::UdpSocket::bind(addr)?)).await
+    }
+
+    #[track_caller]
+    fn new(socket: mio::net::UdpSocket) -> io::Result<Self> {
+        let io = PollEvented::new(socket)?;
+        Ok(Self { io })
+    }
+
+    /// Connects to the first of the addresses that can be connected to: what [`send`](Self::send) sends to, and all
+    /// that is received from then on.
+    ///
+    /// # Errors
+    ///
+    /// The last one, if no address can be connected to; `InvalidInput` if there is none.
+    pub async fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
+        first_of(addr, async |addr| self.io.connect(addr)).await
+    }
+
+    /// Takes over a socket of `std`, which must be in non-blocking mode.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime is shutting down, or the OS refuses.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime with I/O enabled; with debug assertions, if the socket is in blocking mode.
+    #[track_caller]
+    pub fn from_std(socket: net::UdpSocket) -> io::Result<Self> {
+        debug_assert_nonblocking(&socket)?;
+        Self::new(mio::net::UdpSocket::from_std(socket))
+    }
+
+    /// Hands the socket back as one of `std`, still in non-blocking mode.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be deregistered; it is closed then.
+    pub fn into_std(self) -> io::Result<net::UdpSocket> {
+        self.io.into_inner().map(net::UdpSocket::from)
+    }
+
+    /// The address that the socket is bound to.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.local_addr()
+    }
+
+    /// The address that the socket is connected to.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS, such as `NotConnected`.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.io.peer_addr()
+    }
+
+    /// Takes the pending error of the socket (`SO_ERROR`).
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.io.take_error()
+    }
+
+    /// Waits for any state of `interest`, and returns what is ready. Any number of tasks can wait at once.
+    ///
+    /// The operation that follows may still say `WouldBlock`. Cancel safe: readiness stays until an operation says so.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime is gone.
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        self.io.ready(interest).await
+    }
+
+    /// Waits until a datagram can be received. As [`ready`](Self::ready).
+    ///
+    /// # Errors
+    ///
+    /// If the runtime is gone.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.ready(Interest::READABLE).await.map(drop)
+    }
+
+    /// Waits until a datagram can be sent. As [`ready`](Self::ready).
+    ///
+    /// # Errors
+    ///
+    /// If the runtime is gone.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.ready(Interest::WRITABLE).await.map(drop)
+    }
+
+    /// Whether a datagram can be received; if not, the task is woken when one might be.
+    ///
+    /// Only the last task to poll for receiving is woken.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime is gone.
+    pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.registration().poll_read_ready(cx).map_ok(drop)
+    }
+
+    /// Whether a datagram can be sent; if not, the task is woken when one might be.
+    ///
+    /// Only the last task to poll for sending is woken.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime is gone.
+    pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.registration().poll_write_ready(cx).map_ok(drop)
+    }
+
+    /// Calls `f`, an operation of the caller's own on this socket, if the socket is ready for `interest`.
+    ///
+    /// When `f` says `WouldBlock`, the socket counts as not ready from then on: it must say so only if the operation on
+    /// this very socket would block.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if the socket is not ready; else those of `f`.
+    pub fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+        self.io.registration().try_io(interest, || self.io.try_io(f))
+    }
+
+    /// Calls `f`, an operation of the caller's own on this socket, whenever the socket is ready for `interest`, until
+    /// it does not say `WouldBlock`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `f`; besides, if the runtime is gone.
+    pub async fn async_io<R>(&self, interest: Interest, mut f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+        let registration = self.io.registration();
+        registration.async_io(interest, || self.io.try_io(&mut f)).await
+    }
+
+    /// Sends `buf` to the socket that this one is connected to, and returns the number of bytes. Waits until there is
+    /// room.
+    ///
+    /// Cancel safe: a call that is dropped has sent nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS; besides, if the runtime is gone.
+    pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        self.sending(|| self.io.send(buf)).await
+    }
+
+    /// As [`send`](Self::send); if there is no room, the task is woken when there might be.
+    ///
+    /// Only the last task to poll for sending is woken.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    pub fn poll_send(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.io
+            .registration()
+            .poll_io(cx, Direction::Write, || self.io.send(buf))
+    }
+
+    /// As [`send`](Self::send), without waiting.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is no room; else those of the OS.
+    pub fn try_send(&self, buf: &[u8]) -> io::Result<usize> {
+        self.io.registration().try_io(Interest::WRITABLE, || self.io.send(buf))
+    }
+
+    /// Sends `buf` to the first address of `target`, and returns the number of bytes. Waits until there is room.
+    ///
+    /// Cancel safe: a call that is dropped has sent nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS; `InvalidInput` if there is no address; besides, if the runtime is gone.
+    pub async fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], target: A) -> io::Result<usize> {
+        let first = resolve(target).await?.next();
+        let no_address = || io::Error::new(io::ErrorKind::InvalidInput, "no addresses to send data to");
+        let target = first.ok_or_else(no_address)?;
+        self.sending(|| self.io.send_to(buf, target)).await
+    }
+
+    /// As [`send_to`](Self::send_to); if there is no room, the task is woken when there might be.
+    ///
+    /// Only the last task to poll for sending is woken.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS; besides, if the runtime is gone.
+    pub fn poll_send_to(&self, cx: &mut Context<'_>, buf: &[u8], target: SocketAddr) -> Poll<io::Result<usize>> {
+        let registration = self.io.registration();
+        registration.poll_io(cx, Direction::Write, || self.io.send_to(buf, target))
+    }
+
+    /// As [`send_to`](Self::send_to), without waiting.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is no room; else those of the OS.
+    pub fn try_send_to(&self, buf: &[u8], target: SocketAddr) -> io::Result<usize> {
+        let registration = self.io.registration();
+        registration.try_io(Interest::WRITABLE, || self.io.send_to(buf, target))
+    }
+
+    /// Receives a datagram into `buf`, and returns its length. Waits until there is one.
+    ///
+    /// What is longer than `buf` is cut off and lost. Cancel safe: a call that is dropped takes no datagram.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS, `ConnectionRefused` among them if a connected socket has sent to a closed port; besides, if the runtime is gone.
+    pub async fn recv(&self, mut buf: &mut [u8]) -> io::Result<usize> {
+        self.recv_buf(&mut buf).await
+    }
+
+    /// As [`recv`](Self::recv); if there is nothing, the task is woken when there might be.
+    ///
+    /// Only the last task to poll for receiving is woken.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv`](Self::recv).
+    pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.poll_receive(cx, || receive::recv(&*self.io, buf, 0)).map_ok(drop)
+    }
+
+    /// As [`recv`](Self::recv), without waiting.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is nothing; else those of the OS.
+    pub fn try_recv(&self, mut buf: &mut [u8]) -> io::Result<usize> {
+        self.try_recv_buf(&mut buf)
+    }
+
+    /// As [`recv`](Self::recv), into the spare room of `buf`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv`](Self::recv).
+    pub async fn recv_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
+        self.receiving(|| receive::recv(&*self.io, buf, 0)).await
+    }
+
+    /// As [`try_recv`](Self::try_recv), into the spare room of `buf`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_recv`](Self::try_recv).
+    pub fn try_recv_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
+        self.try_receive(|| receive::recv(&*self.io, buf, 0))
+    }
+
+    /// Receives a datagram into `buf`, and returns its length and its sender. Waits until there is one.
+    ///
+    /// What is longer than `buf` is cut off and lost. Cancel safe: a call that is dropped takes no datagram.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv`](Self::recv).
+    pub async fn recv_from(&self, mut buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.recv_buf_from(&mut buf).await
+    }
+
+    /// As [`recv_from`](Self::recv_from); if there is nothing, the task is woken when there might be.
+    ///
+    /// Only the last task to poll for receiving is woken.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv`](Self::recv).
+    pub fn poll_recv_from(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<SocketAddr>> {
+        self.poll_receive(cx, || self.take_from(buf, 0))
+            .map_ok(|(_, sender)| sender)
+    }
+
+    /// As [`recv_from`](Self::recv_from), without waiting.
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_recv`](Self::try_recv).
+    pub fn try_recv_from(&self, mut buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.try_recv_buf_from(&mut buf)
+    }
+
+    /// As [`recv_from`](Self::recv_from), into the spare room of `buf`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv`](Self::recv).
+    pub async fn recv_buf_from<B: BufMut>(&self, buf: &mut B) -> io::Result<(usize, SocketAddr)> {
+        self.receiving(|| self.take_from(buf, 0)).await
+    }
+
+    /// As [`try_recv_from`](Self::try_recv_from), into the spare room of `buf`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_recv`](Self::try_recv).
+    pub fn try_recv_buf_from<B: BufMut>(&self, buf: &mut B) -> io::Result<(usize, SocketAddr)> {
+        self.try_receive(|| self.take_from(buf, 0))
+    }
+
+    /// As [`recv`](Self::recv), but leaves the datagram to be received again.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv`](Self::recv).
+    pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.receiving(|| receive::recv(&*self.io, &mut &mut *buf, PEEK)).await
+    }
+
+    /// As [`poll_recv`](Self::poll_recv), but leaves the datagram to be received again.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv`](Self::recv).
+    pub fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.poll_receive(cx, || receive::recv(&*self.io, buf, PEEK))
+            .map_ok(drop)
+    }
+
+    /// As [`try_recv`](Self::try_recv), but leaves the datagram to be received again.
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_recv`](Self::try_recv).
+    pub fn try_peek(&self, mut buf: &mut [u8]) -> io::Result<usize> {
+        self.try_receive(|| receive::recv(&*self.io, &mut buf, PEEK))
+    }
+
+    /// As [`recv_from`](Self::recv_from), but leaves the datagram to be received again.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv`](Self::recv).
+    pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.receiving(|| self.take_from(&mut &mut *buf, PEEK)).await
+    }
+
+    /// As [`poll_recv_from`](Self::poll_recv_from), but leaves the datagram to be received again.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv`](Self::recv).
+    pub fn poll_peek_from(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<SocketAddr>> {
+        self.poll_receive(cx, || self.take_from(buf, PEEK))
+            .map_ok(|(_, sender)| sender)
+    }
+
+    /// As [`try_recv_from`](Self::try_recv_from), but leaves the datagram to be received again.
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_recv`](Self::try_recv).
+    pub fn try_peek_from(&self, mut buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.try_receive(|| self.take_from(&mut buf, PEEK))
+    }
+
+    /// The sender of the next datagram, which is left to be received. Waits until there is one.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv`](Self::recv).
+    pub async fn peek_sender(&self) -> io::Result<SocketAddr> {
+        self.receiving(|| self.next_sender()).await
+    }
+
+    /// As [`peek_sender`](Self::peek_sender); if there is nothing, the task is woken when there might be.
+    ///
+    /// Only the last task to poll for receiving is woken.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv`](Self::recv).
+    pub fn poll_peek_sender(&self, cx: &mut Context<'_>) -> Poll<io::Result<SocketAddr>> {
+        self.poll_receive(cx, || self.next_sender())
+    }
+
+    /// As [`peek_sender`](Self::peek_sender), without waiting.
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_recv`](Self::try_recv).
+    pub fn try_peek_sender(&self) -> io::Result<SocketAddr> {
+        self.try_receive(|| self.next_sender())
+    }
+
+    /// The value of `SO_BROADCAST`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn broadcast(&self) -> io::Result<bool> {
+        self.io.broadcast()
+    }
+
+    /// Sets `SO_BROADCAST`: whether datagrams may be sent to a broadcast address.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn set_broadcast(&self, on: bool) -> io::Result<()> {
+        self.io.set_broadcast(on)
+    }
+
+    /// The value of `IP_MULTICAST_LOOP`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn multicast_loop_v4(&self) -> io::Result<bool> {
+        self.io.multicast_loop_v4()
+    }
+
+    /// Sets `IP_MULTICAST_LOOP`: whether multicast datagrams of IPv4 come back to this host.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn set_multicast_loop_v4(&self, on: bool) -> io::Result<()> {
+        self.io.set_multicast_loop_v4(on)
+    }
+
+    /// The value of `IP_MULTICAST_TTL`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn multicast_ttl_v4(&self) -> io::Result<u32> {
+        self.io.multicast_ttl_v4()
+    }
+
+    /// Sets `IP_MULTICAST_TTL`: how many networks multicast datagrams of IPv4 cross.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn set_multicast_ttl_v4(&self, ttl: u32) -> io::Result<()> {
+        self.io.set_multicast_ttl_v4(ttl)
+    }
+
+    /// The value of `IPV6_MULTICAST_LOOP`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn multicast_loop_v6(&self) -> io::Result<bool> {
+        self.io.multicast_loop_v6()
+    }
+
+    /// Sets `IPV6_MULTICAST_LOOP`: whether multicast datagrams of IPv6 come back to this host.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn set_multicast_loop_v6(&self, on: bool) -> io::Result<()> {
+        self.io.set_multicast_loop_v6(on)
+    }
+
+    /// Joins the group `multiaddr` on the interface with the address `interface`; 0.0.0.0 has the OS pick one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn join_multicast_v4(&self, multiaddr: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
+        self.io.join_multicast_v4(&multiaddr, &interface)
+    }
+
+    /// Joins the group `multiaddr` on the interface with the index `interface`; 0 has the OS pick one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn join_multicast_v6(&self, multiaddr: &Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.io.join_multicast_v6(multiaddr, interface)
+    }
+
+    /// Undoes [`join_multicast_v4`](Self::join_multicast_v4).
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn leave_multicast_v4(&self, multiaddr: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
+        self.io.leave_multicast_v4(&multiaddr, &interface)
+    }
+
+    /// Undoes [`join_multicast_v6`](Self::join_multicast_v6).
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn leave_multicast_v6(&self, multiaddr: &Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.io.leave_multicast_v6(multiaddr, interface)
+    }
+
+    /// The value of `IP_TTL`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.io.ttl()
+    }
+
+    /// Sets `IP_TTL`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.io.set_ttl(ttl)
+    }
+
+    /// The value of `IPV6_TCLASS`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "macos"
+    ))]
+    pub fn tclass_v6(&self) -> io::Result<u32> {
+        SockRef::from(self).tclass_v6()
+    }
+
+    /// Sets `IPV6_TCLASS`: the traffic class of IPv6 packets.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "macos"
+    ))]
+    pub fn set_tclass_v6(&self, tclass: u32) -> io::Result<()> {
+        SockRef::from(self).set_tclass_v6(tclass)
+    }
+
+    /// The value of `IP_TOS`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn tos_v4(&self) -> io::Result<u32> {
+        SockRef::from(self).tos_v4()
+    }
+
+    /// Sets `IP_TOS`: the type of service of IPv4 packets.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    pub fn set_tos_v4(&self, tos: u32) -> io::Result<()> {
+        SockRef::from(self).set_tos_v4(tos)
+    }
+
+    /// As [`tos_v4`](Self::tos_v4).
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    #[deprecated = "`tos` related methods have been renamed `tos_v4` since they are IPv4-specific."]
+    #[doc(hidden)]
+    pub fn tos(&self) -> io::Result<u32> {
+        self.tos_v4()
+    }
+
+    /// As [`set_tos_v4`](Self::set_tos_v4).
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    #[deprecated = "`tos` related methods have been renamed `tos_v4` since they are IPv4-specific."]
+    #[doc(hidden)]
+    pub fn set_tos(&self, tos: u32) -> io::Result<()> {
+        self.set_tos_v4(tos)
+    }
+
+    /// The interface that the socket is bound to, `SO_BINDTODEVICE`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+    pub fn device(&self) -> io::Result<Option<Vec<u8>>> {
+        SockRef::from(self).device()
+    }
+
+    /// Binds to an interface, `SO_BINDTODEVICE`; `None` undoes it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the OS.
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+    pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
+        SockRef::from(self).bind_device(interface)
+    }
+
+    async fn sending<R>(&self, f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+        self.io.registration().async_io(Interest::WRITABLE, f).await
+    }
+
+    /// For errors too (I2).
+    async fn receiving<R>(&self, f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+        self.io
+            .registration()
+            .async_io(Interest::READABLE | Interest::ERROR, f)
+            .await
+    }
+
+    fn poll_receive<R>(&self, cx: &mut Context<'_>, f: impl FnMut() -> io::Result<R>) -> Poll<io::Result<R>> {
+        self.io.registration().poll_io(cx, Direction::Read, f)
+    }
+
+    fn try_receive<R>(&self, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+        self.io.registration().try_io(Interest::READABLE, f)
+    }
+
+    /// Receives a datagram, and says who has sent it.
+    fn take_from(&self, buf: &mut impl BufMut, flags: libc::c_int) -> io::Result<(usize, SocketAddr)> {
+        let (n, sender) = receive::recv_from(&*self.io, buf, flags)?;
+        Ok((n, ip_addr(&sender)?))
+    }
+
+    fn next_sender(&self) -> io::Result<SocketAddr> {
+        ip_addr(&SockRef::from(self).peek_sender()?)
+    }
+}
+
+fn ip_addr(addr: &SockAddr) -> io::Result<SocketAddr> {
+    addr.as_socket()
+        .ok_or_else(|| io::Error::other("the sender has no IP address"))
+}
+
+impl TryFrom<net::UdpSocket> for UdpSocket {
+    type Error = io::Error;
+
+    /// As [`from_std`](Self::from_std).
+    fn try_from(socket: net::UdpSocket) -> io::Result<Self> {
+        Self::from_std(socket)
+    }
+}
+
+impl fmt::Debug for UdpSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (*self.io).fmt(f)
+    }
+}
+
+impl AsRawFd for UdpSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.io.as_raw_fd()
+    }
+}
+
+impl AsFd for UdpSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.io.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests;

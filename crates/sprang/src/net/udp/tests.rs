@@ -1,0 +1,309 @@
+//! Tests of UDP over the loopback interface.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
+use std::task::Poll;
+
+use sprang_io::ReadBuf;
+use sprang_reactor::Interest;
+
+use super::UdpSocket;
+use crate::net::testing::{Rt, block_on, join, poll_once};
+
+const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
+
+/// Two sockets that are connected to each other.
+async fn pair() -> (UdpSocket, UdpSocket) {
+    let one = UdpSocket::bind(LOOPBACK).await.unwrap();
+    let other = UdpSocket::bind(LOOPBACK).await.unwrap();
+    one.connect(other.local_addr().unwrap()).await.unwrap();
+    other.connect(one.local_addr().unwrap()).await.unwrap();
+    (one, other)
+}
+
+fn would_block<T: std::fmt::Debug>(result: io::Result<T>) -> bool {
+    result.unwrap_err().kind() == io::ErrorKind::WouldBlock
+}
+
+#[test]
+fn datagrams_go_to_the_connected_peer_and_come_from_it() {
+    block_on(async {
+        let (one, other) = pair().await;
+        assert_eq!(one.peer_addr().unwrap(), other.local_addr().unwrap());
+        let mut buf = [0; 8];
+        let (received, sent) = join(other.recv(&mut buf), one.send(b"ping")).await;
+        assert_eq!((received.unwrap(), sent.unwrap()), (4, 4));
+        assert_eq!(&buf[..4], b"ping");
+        let stranger = UdpSocket::bind(LOOPBACK).await.unwrap();
+        stranger.send_to(b"x", other.local_addr().unwrap()).await.unwrap();
+        one.send(b"pong").await.unwrap();
+        let (n, from) = other.recv_from(&mut buf).await.unwrap();
+        assert_eq!((&buf[..n], from), (&b"pong"[..], one.local_addr().unwrap()));
+    });
+}
+
+#[test]
+fn datagrams_go_to_any_address() {
+    block_on(async {
+        for ip in [Ipv4Addr::LOCALHOST.into(), std::net::IpAddr::from(Ipv6Addr::LOCALHOST)] {
+            let one = UdpSocket::bind((ip, 0)).await.unwrap();
+            let other = UdpSocket::bind((ip, 0)).await.unwrap();
+            assert_eq!(one.send_to(b"hello", other.local_addr().unwrap()).await.unwrap(), 5);
+            let mut buf = [0; 8];
+            let (n, from) = other.recv_from(&mut buf).await.unwrap();
+            assert_eq!((&buf[..n], from), (&b"hello"[..], one.local_addr().unwrap()));
+        }
+        let none: &[SocketAddr] = &[];
+        let socket = UdpSocket::bind(LOOPBACK).await.unwrap();
+        assert_eq!(
+            socket.send_to(b"", none).await.unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
+        assert_eq!(
+            socket.connect(none).await.unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
+        assert_eq!(
+            UdpSocket::bind(none).await.unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
+        assert_eq!(
+            socket.send(b"x").await.unwrap_err().kind(),
+            io::ErrorKind::NotConnected,
+            "{socket:?}"
+        );
+    });
+}
+
+#[test]
+fn every_way_to_receive_keeps_to_the_room_that_there_is() {
+    block_on(async {
+        let (one, other) = pair().await;
+        let from = one.local_addr().unwrap();
+        let send = async || assert_eq!(one.send(b"abcdef").await.unwrap(), 6);
+        let mut buf = [0; 4];
+
+        send().await;
+        assert_eq!(other.recv(&mut buf).await.unwrap(), 4, "the rest is cut off");
+        send().await;
+        let mut vec = Vec::with_capacity(16);
+        assert_eq!(other.recv_buf(&mut vec).await.unwrap(), 6);
+        assert_eq!(vec, b"abcdef");
+        send().await;
+        let mut vec = vec![b'x'];
+        vec.reserve_exact(16);
+        assert_eq!(other.recv_buf_from(&mut vec).await.unwrap(), (6, from));
+        assert_eq!(vec, b"xabcdef", "what was there stays");
+        send().await;
+        let mut room = [MaybeUninit::uninit(); 5];
+        let mut room = ReadBuf::uninit(&mut room);
+        std::future::poll_fn(|cx| other.poll_recv(cx, &mut room)).await.unwrap();
+        assert_eq!(room.filled(), b"abcde");
+        send().await;
+        let mut room = ReadBuf::new(&mut buf);
+        let sender = std::future::poll_fn(|cx| other.poll_recv_from(cx, &mut room)).await;
+        assert_eq!((room.filled(), sender.unwrap()), (&b"abcd"[..], from));
+
+        // The next datagram is there, and the socket known to be ready, once it has been waited for.
+        for _ in 0..4 {
+            send().await;
+        }
+        other.readable().await.unwrap();
+        assert_eq!(other.try_recv(&mut buf).unwrap(), 4);
+        assert_eq!(other.try_recv_from(&mut buf).unwrap(), (4, from));
+        let mut vec = Vec::with_capacity(16);
+        assert_eq!(other.try_recv_buf(&mut vec).unwrap(), 6);
+        assert_eq!(other.try_recv_buf_from(&mut vec).unwrap(), (6, from));
+        assert_eq!(vec, b"abcdefabcdef");
+        assert!(would_block(other.try_recv(&mut buf)));
+        assert!(poll_once(&mut pin!(other.recv(&mut buf))).is_pending());
+    });
+}
+
+#[test]
+fn every_way_to_peek_leaves_the_datagram() {
+    block_on(async {
+        let (one, other) = pair().await;
+        let from = one.local_addr().unwrap();
+        let mut buf = [0; 8];
+        assert!(would_block(other.try_peek_sender()));
+        one.send(b"abc").await.unwrap();
+        assert_eq!(other.peek(&mut buf).await.unwrap(), 3);
+        assert_eq!(other.peek_from(&mut buf).await.unwrap(), (3, from));
+        assert_eq!(other.peek_sender().await.unwrap(), from);
+        assert_eq!(other.try_peek(&mut buf).unwrap(), 3);
+        assert_eq!(other.try_peek_from(&mut buf).unwrap(), (3, from));
+        assert_eq!(other.try_peek_sender().unwrap(), from);
+        let mut room = ReadBuf::new(&mut buf);
+        std::future::poll_fn(|cx| other.poll_peek(cx, &mut room)).await.unwrap();
+        std::future::poll_fn(|cx| other.poll_peek_from(cx, &mut room))
+            .await
+            .unwrap();
+        assert_eq!(room.filled(), b"abcabc");
+        assert_eq!(
+            std::future::poll_fn(|cx| other.poll_peek_sender(cx)).await.unwrap(),
+            from
+        );
+        assert_eq!(other.recv(&mut buf).await.unwrap(), 3);
+        assert!(poll_once(&mut pin!(other.peek_sender())).is_pending());
+    });
+}
+
+#[test]
+fn an_empty_datagram_is_received_and_no_room_takes_one() {
+    block_on(async {
+        let (one, other) = pair().await;
+        let mut buf = [0; 8];
+        assert_eq!(one.send(b"").await.unwrap(), 0);
+        one.send(b"lost").await.unwrap();
+        one.send(b"abc").await.unwrap();
+        assert_eq!(other.recv(&mut buf).await.unwrap(), 0);
+        assert_eq!(other.recv(&mut []).await.unwrap(), 0);
+        assert_eq!(other.recv(&mut buf).await.unwrap(), 3);
+        let too_long = vec![0; 1 << 16];
+        assert_eq!(
+            one.send(&too_long).await.unwrap_err().raw_os_error(),
+            Some(libc::EMSGSIZE)
+        );
+    });
+}
+
+#[test]
+fn a_closed_port_is_an_error_of_the_receive_that_waits() {
+    block_on(async {
+        let (one, other) = pair().await;
+        drop(other);
+        let mut buf = [0; 8];
+        let (received, sent) = join(one.recv(&mut buf), one.send(b"x")).await;
+        sent.unwrap();
+        assert_eq!(received.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert!(
+            poll_once(&mut pin!(one.recv(&mut buf))).is_pending(),
+            "the error is reported once"
+        );
+    });
+}
+
+#[test]
+fn a_cancelled_receive_loses_no_datagram() {
+    block_on(async {
+        let (one, other) = pair().await;
+        let mut buf = [0; 8];
+        assert!(poll_once(&mut pin!(other.recv(&mut buf))).is_pending());
+        one.send(b"abc").await.unwrap();
+        assert_eq!(other.recv(&mut buf).await.unwrap(), 3);
+    });
+}
+
+#[test]
+fn an_operation_of_the_callers_own_waits_for_readiness() {
+    block_on(async {
+        let (one, other) = pair().await;
+        let receive = || socket2::SockRef::from(&other).recv(&mut [MaybeUninit::uninit(); 4]);
+        assert!(would_block(other.try_io(Interest::READABLE, receive)));
+        let (received, sent) = join(other.async_io(Interest::READABLE, receive), one.send(b"abc")).await;
+        assert_eq!((received.unwrap(), sent.unwrap()), (3, 3));
+        let refused = other.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::Other.into()));
+        assert!(refused.is_err());
+    });
+}
+
+#[test]
+fn options_are_those_of_the_socket() {
+    block_on(async {
+        let socket = UdpSocket::bind(LOOPBACK).await.unwrap();
+        let socket_v6 = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
+        for on in [true, false] {
+            socket.set_broadcast(on).unwrap();
+            assert_eq!(socket.broadcast().unwrap(), on);
+            socket.set_multicast_loop_v4(on).unwrap();
+            assert_eq!(socket.multicast_loop_v4().unwrap(), on);
+            socket_v6.set_multicast_loop_v6(on).unwrap();
+            assert_eq!(socket_v6.multicast_loop_v6().unwrap(), on);
+        }
+        socket.set_ttl(7).unwrap();
+        socket.set_multicast_ttl_v4(9).unwrap();
+        assert_eq!((socket.ttl().unwrap(), socket.multicast_ttl_v4().unwrap()), (7, 9));
+        socket.set_tos_v4(0x10).unwrap();
+        socket_v6.set_tclass_v6(0x20).unwrap();
+        assert_eq!((socket.tos_v4().unwrap(), socket_v6.tclass_v6().unwrap()), (0x10, 0x20));
+        assert_eq!(socket.device().unwrap(), None);
+        assert!(socket.take_error().unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_group_is_received_from_while_it_is_joined() {
+    block_on(async {
+        let group = Ipv4Addr::new(239, 255, 77, 1);
+        let member = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await.unwrap();
+        let sender = UdpSocket::bind(LOOPBACK).await.unwrap();
+        socket2::SockRef::from(&sender)
+            .set_multicast_if_v4(&Ipv4Addr::LOCALHOST)
+            .unwrap();
+        let to = (group, member.local_addr().unwrap().port());
+        member.join_multicast_v4(group, Ipv4Addr::LOCALHOST).unwrap();
+        sender.send_to(b"all", to).await.unwrap();
+        assert_eq!(member.recv(&mut [0; 8]).await.unwrap(), 3);
+        member.leave_multicast_v4(group, Ipv4Addr::LOCALHOST).unwrap();
+        assert!(
+            member.leave_multicast_v4(group, Ipv4Addr::LOCALHOST).is_err(),
+            "it has left"
+        );
+    });
+}
+
+#[test]
+fn a_socket_outlives_its_runtime_and_errs() {
+    let mut rt = Rt::new();
+    let (one, other) = rt.block_on(pair());
+    drop(rt);
+    block_on(async {
+        assert!(one.send(b"x").await.is_err());
+        assert!(other.recv(&mut [0]).await.is_err());
+        let (one, other) = (
+            one.into_std().unwrap(),
+            UdpSocket::from_std(other.into_std().unwrap()).unwrap(),
+        );
+        one.send(b"x").unwrap();
+        assert_eq!(
+            other.recv(&mut [0]).await.unwrap(),
+            1,
+            "a new runtime can take the socket over"
+        );
+    });
+}
+
+#[test]
+fn a_socket_can_be_shared_by_tasks_that_wait_for_both_directions() {
+    block_on(async {
+        let (one, other) = pair().await;
+        let mut buffers = [[0; 1]; 2];
+        let [first, second] = &mut buffers;
+        let receives = join(other.recv(first), other.recv(second));
+        let sends = join(one.send(b"a"), one.send(b"b"));
+        let ((a, b), _) = join(receives, sends).await;
+        assert_eq!((a.unwrap(), b.unwrap()), (1, 1));
+        assert_ne!(buffers[0], buffers[1]);
+        assert!(matches!(poll_once(&mut pin!(other.writable())), Poll::Ready(Ok(()))));
+    });
+}
+
+#[test]
+fn sockets_and_their_futures_cross_threads() {
+    fn everywhere<T: Send + Sync + Unpin + std::panic::UnwindSafe>() {}
+    fn sendable<T: Send>(value: T) -> T {
+        value
+    }
+
+    everywhere::<UdpSocket>();
+    block_on(sendable(async {
+        let socket = sendable(UdpSocket::bind(LOOPBACK)).await.unwrap();
+        let addr = socket.local_addr().unwrap();
+        sendable(socket.send_to(b"x", addr)).await.unwrap();
+        sendable(socket.recv_from(&mut [0])).await.unwrap();
+        sendable(socket.writable()).await.unwrap();
+    }));
+}
