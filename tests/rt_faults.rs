@@ -584,7 +584,10 @@ fn spare_threads_that_are_refused_take_no_room_from_later_ones() {
         let (message, received) = channel::<()>();
         let blocked = runtime.spawn(async move { received.recv_timeout(PATIENCE / 2).is_ok() });
         let beside = runtime.spawn(async move { message.send(()).unwrap() });
-        assert!(runtime.block_on(blocked).unwrap(), "nobody took the place of the blocked worker");
+        assert!(
+            runtime.block_on(blocked).unwrap(),
+            "nobody took the place of the blocked worker"
+        );
         runtime.block_on(beside).unwrap();
         assert_eq!(named.get(), 2 + REFUSALS);
         still_works(&runtime);

@@ -13,7 +13,7 @@ use sprang::runtime::{BlockedPolicy, BlockedTask, Builder, Handle};
 use sprang::sync::oneshot;
 use sprang::task::{block_in_place, yield_now};
 use sprang::time::sleep;
-use sprang_tests::{PATIENCE, multi_thread};
+use sprang_tests::{PATIENCE, child, eventually, is_child, multi_thread};
 
 /// Blocks the thread until the other side has sent.
 fn block<T>(receiver: &Receiver<T>) -> T {
@@ -61,6 +61,39 @@ fn a_task_that_yielded_is_not_stranded() {
         sender.send(()).unwrap();
         blocked.await.unwrap();
     });
+}
+
+/// A poll that goes on for long after another thread has taken over, which has gone to sleep meanwhile.
+#[test]
+fn a_task_that_comes_after_the_rescue_is_not_stranded() {
+    if !is_child() {
+        // In a process of its own: the monitor sees to all runtimes while one is active.
+        let output = child("a_task_that_comes_after_the_rescue_is_not_stranded", "")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        return;
+    }
+    for on_purpose in [false, true] {
+        let runtime = multi_thread(1);
+        let metrics = runtime.handle().metrics();
+        let task = runtime.spawn(async move {
+            let wait = || {
+                eventually("the spare thread sleeps", || {
+                    metrics.num_spare_workers() == 1 && metrics.worker_park_count(1) > 0
+                });
+            };
+            if on_purpose {
+                block_in_place(wait)
+            } else {
+                wait()
+            }
+            let (sender, receiver) = mpsc::channel();
+            sprang::spawn(async move { sender.send(()).unwrap() });
+            block(&receiver);
+        });
+        runtime.block_on(task).unwrap();
+    }
 }
 
 #[test]

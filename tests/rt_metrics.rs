@@ -213,7 +213,9 @@ fn the_mean_poll_time_is_known_of_a_worker_that_never_parks() {
     });
     started.recv_timeout(PATIENCE).unwrap();
     let parks = metrics.worker_park_count(0);
-    eventually("the mean is known", || metrics.worker_mean_poll_time(0) > Duration::ZERO);
+    eventually("the mean is known", || {
+        metrics.worker_mean_poll_time(0) > Duration::ZERO
+    });
     assert_eq!(metrics.worker_park_count(0), parks);
     stop.store(true, SeqCst);
     runtime.block_on(task).unwrap();

@@ -218,7 +218,7 @@ fn the_destructor_of_a_late_spawn_may_enter_runtimes() {
 #[test]
 fn destructors_may_do_anything() {
     on_each(|runtime| {
-        let dropped = Counter::default();
+        let (dropped, cancelled) = (Counter::default(), Counter::default());
         let woken = Arc::new(Notify::new());
         let idle = |action: Box<dyn FnOnce() + Send>| {
             let guard = dropped.count_drop();
@@ -233,12 +233,18 @@ fn destructors_may_do_anything() {
         let late = dropped.count_drop();
         let handle = runtime.handle().clone();
         for number in 0..40 {
-            let (handle, woken) = (handle.clone(), Arc::clone(&woken));
+            let (handle, woken, cancelled) = (handle.clone(), Arc::clone(&woken), cancelled.clone());
+            // In a destructor an assertion that fails is nobody's panic.
+            let count = move |task: JoinHandle<()>| {
+                if task.is_finished() {
+                    cancelled.add();
+                }
+            };
             idle(match number % 5 {
                 0 => Box::new(|| panic!("a destructor")),
                 1 => Box::new(move || woken.notify_waiters()),
-                2 => Box::new(move || assert!(handle.spawn(yield_now()).is_finished())),
-                3 => Box::new(|| assert!(sprang::spawn(yield_now()).is_finished())),
+                2 => Box::new(move || count(handle.spawn(yield_now()))),
+                3 => Box::new(move || count(sprang::spawn(yield_now()))),
                 _ => Box::new(|| {
                     let other = multi_thread(1);
                     drop(other.spawn(pending::<()>()));
@@ -256,6 +262,7 @@ fn destructors_may_do_anything() {
         runtime.block_on(yield_now());
         drop(runtime);
         assert_eq!(dropped.get(), 42);
+        assert_eq!(cancelled.get(), 16, "what a destructor spawns is cancelled at once");
     });
 }
 

@@ -120,10 +120,11 @@ struct Shared {
     waits_for_closures: bool,
 }
 
-/// Lives in a future or closure, and does something in its destructor.
+/// Lives in a future or closure, and does something in its destructor, unless it is quiet.
 struct Trap {
     world: World,
     rng: Rng,
+    quiet: bool,
 }
 
 impl World {
@@ -145,7 +146,16 @@ impl World {
         Trap {
             world: self.clone(),
             rng: rng.fork(),
+            quiet: false,
         }
+    }
+
+    /// A trap for what destructors make, which would go on for ever otherwise.
+    fn quiet_trap(&self) -> Trap {
+        let mut rng = Rng(self.0.made.load(SeqCst) as u64);
+        let mut trap = self.trap(&mut rng);
+        trap.quiet = true;
+        trap
     }
 
     fn all_dropped(&self) -> bool {
@@ -200,7 +210,11 @@ impl World {
 
     fn block_until_released(&self) {
         let released = self.0.released.lock().unwrap();
-        let (released, _) = self.0.release.wait_timeout_while(released, PATIENCE, |released| !*released).unwrap();
+        let (released, _) = self
+            .0
+            .release
+            .wait_timeout_while(released, PATIENCE, |released| !*released)
+            .unwrap();
         assert!(*released);
     }
 
@@ -232,7 +246,7 @@ impl World {
 
 impl Drop for Trap {
     fn drop(&mut self) {
-        let Self { world, rng } = self;
+        let Self { world, rng, quiet } = self;
         // Counted at last, however the action ends.
         struct Dropped(World);
         impl Drop for Dropped {
@@ -241,13 +255,16 @@ impl Drop for Trap {
             }
         }
         let _dropped = Dropped(world.clone());
+        if *quiet {
+            return;
+        }
         let entered = Handle::try_current().is_ok();
         match rng.below(24) {
-            0 => drop(world.0.handle.spawn(small_life(world.plain()))),
-            1 if entered => drop(sprang::spawn(small_life(world.plain()))),
+            0 => drop(world.0.handle.spawn(small_life(world.quiet_trap()))),
+            1 if entered => drop(sprang::spawn(small_life(world.quiet_trap()))),
             2 => {
-                let plain = world.plain();
-                drop(world.0.handle.spawn_blocking(move || drop(plain)));
+                let trap = world.quiet_trap();
+                drop(world.0.handle.spawn_blocking(move || drop(trap)));
             }
             3 if rng.one_in(8) => thread::sleep(rng.moment()),
             // A second panic while the first unwinds would abort.
@@ -279,22 +296,9 @@ impl Drop for Trap {
             13 => yield_now_outside(),
             14 => {
                 let _entered = world.0.handle.enter();
-                drop(JoinSet::from_iter([small_life(world.plain())]));
+                drop(JoinSet::from_iter([small_life(world.quiet_trap())]));
             }
             _ => {}
-        }
-    }
-}
-
-impl World {
-    /// A trap that does nothing, so that destructors do not go on for ever.
-    fn plain(&self) -> Trap {
-        self.0.made.fetch_add(1, SeqCst);
-        // The first choice is none of the actions.
-        let quiet = (0..).map(Rng).find(|rng| rng.clone().below(24) == 23);
-        Trap {
-            world: self.clone(),
-            rng: quiet.expect("one in 24"),
         }
     }
 }
@@ -509,7 +513,7 @@ enum Place {
     BlockOn,
     Task,
     /// In a task of another runtime, which says that it blocks.
-    InPlace,
+    TaskThatBlocks,
     /// In a closure of another runtime's, or of its own.
     Closure,
     OwnClosure,
@@ -525,7 +529,7 @@ const PLACES: [Place; 10] = [
     Place::Outside,
     Place::BlockOn,
     Place::Task,
-    Place::InPlace,
+    Place::TaskThatBlocks,
     Place::Closure,
     Place::OwnClosure,
     Place::OwnTask,
@@ -564,7 +568,10 @@ impl End {
 
     /// Whether whoever ends the runtime comes back after the last thread has gone.
     fn waits(self) -> bool {
-        let allowed = !matches!(self.place, Place::BlockOn | Place::Task | Place::OwnClosure | Place::Panic);
+        let allowed = !matches!(
+            self.place,
+            Place::BlockOn | Place::Task | Place::OwnClosure | Place::Panic
+        );
         allowed && self.timeout.is_none_or(|timeout| timeout >= SLACK)
     }
 
@@ -580,7 +587,7 @@ impl End {
             Place::Outside => end(),
             Place::BlockOn => current_thread().block_on(async { in_vain(end, timeout) }),
             Place::Task => on_another(|other| other.spawn(async move { in_vain(end, timeout) })),
-            Place::InPlace => on_another(|other| other.spawn(async { block_in_place(end) })),
+            Place::TaskThatBlocks => on_another(|other| other.spawn(async { block_in_place(end) })),
             Place::Closure => on_another(|other| other.spawn_blocking(end)),
             Place::OwnClosure => drop(own.spawn_blocking(end)),
             Place::OwnTask => drop(own.spawn(async { end() })),

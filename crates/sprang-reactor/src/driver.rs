@@ -3,15 +3,12 @@
 //! Purpose: [`Driver`] is what the one thread that holds it parks in: it waits in the OS and turns events into
 //! wake-ups. [`Handle`] is what all other threads have: they register resources and unpark the driver through it.
 //!
-//! Data flow: worker → [`Driver::park`](park::Driver::park) → mio (`epoll_wait`) → `Table` → `ScheduledIo` → wakers.
-//! `Registration` → [`Handle`] → mio (`epoll_ctl`) and `Table`. The facade's `runtime::enter` → [`set_current`].
+//! Data flow: worker → [`Driver::park`](park::Driver::park) → mio (`epoll_wait`) → `Resources` → `ScheduledIo` → wakers.
+//! `Registration` → [`Handle`] → mio (`epoll_ctl`) and `Resources`. The facade's `runtime::enter` → [`set_current`].
 //!
 //! Invariants:
-//! - I1: the table's lock is held while events are looked up and while wakers are collected, and never while a waker
-//!   runs or a resource is dropped. The order of locks is table, then a resource's waiters.
-//! - I2: every event of a turn is delivered, even if a waker panics: registration is edge-triggered, so the OS would
-//!   not report it again.
-//! - I3: a resource is in the table from before it is registered with the OS until after it is deregistered.
+//! - I1: every event of a turn is delivered: registration is edge-triggered, so the OS would not report it again.
+//! - I2: a resource is in the table from before it is registered with the OS until after it is deregistered.
 //!
 //! A wait that the OS refuses (which only happens to a process that closes or overwrites descriptors that are not its
 //! own) ends I/O, with one panic to report it: resources give the errors of a driver that has been shut down, and the
@@ -28,17 +25,16 @@ use std::time::{Duration, Instant};
 use mio::event::Source;
 use mio::{Events, Token};
 use sprang_core::park::{self, ThreadDriver, ThreadUnpark, Unpark, Wait};
-use sprang_core::primitive::sync::Mutex;
 use sprang_core::primitive::sync::atomic::Ordering::{Acquire, Release};
 use sprang_core::primitive::sync::atomic::fence;
 use sprang_core::slot::{self, Slot};
-use sprang_core::wakeups::Wakeups;
 
 use crate::doorbell::Doorbell;
 use crate::interest::Interest;
 use crate::ready::Ready;
+use crate::resources::Resources;
 use crate::scheduled_io::ScheduledIo;
-use crate::table::{Counts, Table, WAKE};
+use crate::table::{Counts, WAKE};
 
 /// The I/O driver: waits for events, and wakes the tasks that they are for.
 ///
@@ -91,7 +87,7 @@ struct Shared {
     registry: mio::Registry,
     waker: mio::Waker,
     bell: Doorbell,
-    table: Mutex<Table>,
+    resources: Resources,
     fallback: OnceLock<ThreadUnpark>,
 }
 
@@ -113,7 +109,7 @@ impl Driver {
             registry: poll.registry().try_clone()?,
             waker: mio::Waker::new(poll.registry(), Token(WAKE))?,
             bell: Doorbell::new(),
-            table: Mutex::new(Table::default()),
+            resources: Resources::new(),
             fallback: OnceLock::new(),
         }));
         let driver = Self {
@@ -178,31 +174,9 @@ impl Driver {
         if events.is_empty() {
             return;
         }
-        let mut wakeups = Wakeups::new();
-        let mut delivered = 0;
-        let mut table = self.handle.0.table.lock();
-        for event in &*events {
-            let token = event.token().0;
-            if token == WAKE {
-                continue;
-            }
-            let ready = Ready::from_mio(event);
-            delivered += 1;
-            if let Some(io) = table.get(token) {
-                io.set_ready(ready);
-            }
-            while table
-                .get(token)
-                .is_some_and(|io| !io.collect(ready, &mut wakeups.batch))
-            {
-                drop(table);
-                wakeups.flush();
-                table = self.handle.0.table.lock();
-            }
-        }
-        table.counts.ready += delivered;
-        drop(table);
-        wakeups.finish();
+        let of_resources = events.iter().filter(|event| event.token().0 != WAKE);
+        let events = of_resources.map(|event| (event.token().0, Ready::from_mio(event)));
+        self.handle.0.resources.deliver(events);
     }
 }
 
@@ -231,16 +205,12 @@ impl park::Driver for Driver {
         self.deliver(timeout);
     }
 
+    fn delivered(&self) -> u64 {
+        self.handle.0.resources.counts().ready
+    }
+
     fn shutdown(&mut self) {
-        let resources = self.handle.0.table.lock().close();
-        let mut wakeups = Wakeups::new();
-        for io in resources {
-            io.shut_down();
-            while !io.collect(Ready::ALL, &mut wakeups.batch) {
-                wakeups.flush();
-            }
-        }
-        wakeups.finish();
+        self.handle.0.resources.close();
     }
 }
 
@@ -277,7 +247,7 @@ impl Handle {
 
     /// What the driver has done so far.
     pub fn counts(&self) -> Counts {
-        self.0.table.lock().counts
+        self.0.resources.counts()
     }
 
     /// Adds `source` to the table and to the OS's list, and returns its state and its token.
@@ -286,8 +256,7 @@ impl Handle {
         source: &mut dyn Source,
         interest: Interest,
     ) -> io::Result<(Arc<ScheduledIo>, usize)> {
-        let io = Arc::new(ScheduledIo::default());
-        let token = self.0.table.lock().insert(Arc::clone(&io))?;
+        let (io, token) = self.0.resources.insert()?;
         if let Err(error) = source.register(&self.0.registry, Token(token), interest.to_mio()) {
             self.forget(token);
             return Err(error);
@@ -302,9 +271,7 @@ impl Handle {
 
     /// Frees the slot of `token`.
     pub(crate) fn forget(&self, token: usize) {
-        let io = self.0.table.lock().remove(token);
-        // Outside the lock (I1).
-        drop(io);
+        self.0.resources.remove(token);
     }
 }
 

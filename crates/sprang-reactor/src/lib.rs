@@ -3,13 +3,14 @@
 //! Purpose: sockets, pipes and other event sources register here; tasks wait for their readiness; one thread at a time
 //! parks in the [`Driver`] and wakes the tasks whose sources became ready.
 //!
-//! Data flow, out: epoll → [`Driver`]`::park` → `Table` (token → slot) → [`ScheduledIo`] → wakers.
+//! Data flow, out: epoll → [`Driver`]`::park` → `Resources` (token → slot) → [`ScheduledIo`] → wakers.
 //! In: socket type → [`PollEvented`] → [`Registration`] → [`ScheduledIo`] (wait) and the OS (register, deregister).
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | `driver` | the [`Driver`], its [`Handle`], and the ambient handle of a thread |
-//! | `table` | the slab of registered resources, its tokens and generations |
+//! | `resources` | the registered resources, as all threads see them; knows no mio, so that loom can run it |
+//! | `table` | the slab behind that: tokens and generations |
 //! | `scheduled_io` | readiness and waiters of one resource; knows neither mio nor the table, so that loom can run it |
 //! | `doorbell` | when an unpark needs a system call, and when it does not |
 //! | `registration` | one resource's tie to a driver |
@@ -36,6 +37,7 @@ mod interest;
 mod poll_evented;
 mod ready;
 mod registration;
+mod resources;
 #[allow(unsafe_code, reason = "links waiters that live in their futures")]
 mod scheduled_io;
 mod table;

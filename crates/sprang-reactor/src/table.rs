@@ -2,7 +2,7 @@
 //!
 //! Purpose: turns the token of an event into the resource it is for, or into nothing when that resource is gone.
 //!
-//! Called by: `driver`, under its lock.
+//! Called by: `resources`, under its lock.
 //!
 //! A token is a slab key and a generation:
 //!

@@ -107,6 +107,8 @@ struct Core {
     driver: RefCell<Box<dyn Driver>>,
     /// Polls begun, wrapping.
     tick: Cell<u32>,
+    /// Whether all tasks are being dropped, or were.
+    closed: Cell<bool>,
     /// What is done around each poll, if anything.
     observer: Option<Box<Observer>>,
 }
@@ -245,6 +247,7 @@ impl Scheduler {
             yielding: Yielding::new(),
             driver: RefCell::new(driver),
             tick: Cell::new(0),
+            closed: Cell::new(false),
             observer,
         };
         Self {
@@ -472,6 +475,7 @@ impl Core {
     /// Drops all tasks. Every later spawn is cancelled at once.
     fn drop_tasks(&self) {
         let shared = &self.shared;
+        self.closed.set(true);
         shared.metrics.ended.add(shared.shard.close() as u64);
         loop {
             self.yielding.drain(|task| self.push(task));
@@ -497,6 +501,9 @@ impl Drop for Scheduler {
 impl Shared {
     /// Queues a new task, or, if the scheduler has ended, cancels it.
     fn admit(this: &Arc<Anchored<Self>>, task: Notified) {
+        if Self::with_core(this, |core| core.closed.get()) == Some(true) {
+            return drop(task);
+        }
         let Some(task) = Self::push(this, task) else {
             this.metrics.spawned.add(1);
             return;

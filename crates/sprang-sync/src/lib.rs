@@ -10,17 +10,21 @@
 //! | [`mpsc`] | bounded and unbounded channels | `permits`, `notify`, `waker_slot` |
 //! | [`broadcast`] | a channel whose receivers all get each message | `wait_list`, `notify` |
 //! | [`watch`] | a channel that keeps the latest value | `notify` |
-//! | [`Mutex`], [`RwLock`], [`Semaphore`] | locks, permits and their guards | `permits` |
-//! | [`OnceCell`], [`SetOnce`], [`Barrier`] | values set once, tasks that meet | `permits`, `notify` |
+//! | [`Mutex`], [`RwLock`], [`Semaphore`] | locks, permits and their guards | `permits`, `guard` |
+//! | [`OnceCell`], [`SetOnce`], [`Barrier`] | values set once, tasks that meet | `once_value`, `permits`, `notify` |
 //! | [`Notify`] | wake-ups without data | `wait_list` |
 //! | [`oneshot`] | a channel for one value | `waker_slot` |
 //! | `permits` | the fair counting semaphore under all of them | `wait_list` |
+//! | `guard` | the traits of a guard that follow from where it points | – |
+//! | `once_value` | a value that is set once | – |
 //! | `wait_list` | waiters queued inside their futures | `sprang_core::list` |
 //! | `waker_slot` | a waker whose owner is named by a state word elsewhere | – |
 //! | `blocking` | polls a future on a thread outside a runtime | – |
 
 mod barrier;
 mod blocking;
+mod guard;
+mod once_value;
 mod permits;
 mod wait_list;
 mod waker_slot;

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use sprang_core::primitive::cell::UnsafeCell;
 
 use crate::blocking::block_on;
+use crate::guard::{show_as_value, writes_data};
 use crate::permits::Permits;
 
 /// An asynchronous lock.
@@ -483,66 +484,10 @@ impl<T: ?Sized> DerefMut for OwnedMutexGuard<T> {
     }
 }
 
-impl<T: ?Sized> Deref for MappedMutexGuard<'_, T> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: points into the value, which is ours as long as the guard lives (I1).
-        unsafe { &*self.data }
-    }
+writes_data! {
+    [T: ?Sized] MappedMutexGuard<'_, T> as T;
+    [T: ?Sized, U: ?Sized] OwnedMappedMutexGuard<T, U> as U;
 }
-
-impl<T: ?Sized> DerefMut for MappedMutexGuard<'_, T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as for `deref`, and the guard is borrowed exclusively.
-        unsafe { &mut *self.data }
-    }
-}
-
-impl<T: ?Sized, U: ?Sized> Deref for OwnedMappedMutexGuard<T, U> {
-    type Target = U;
-
-    #[inline]
-    fn deref(&self) -> &U {
-        // SAFETY: points into the value, which is ours as long as the guard lives (I1).
-        unsafe { &*self.data }
-    }
-}
-
-impl<T: ?Sized, U: ?Sized> DerefMut for OwnedMappedMutexGuard<T, U> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut U {
-        // SAFETY: as for `deref`, and the guard is borrowed exclusively.
-        unsafe { &mut *self.data }
-    }
-}
-
-/// Shows each guard as the value it guards.
-macro_rules! show_as_value {
-    ($([$($generics:tt)*] $guard:ty as $value:ident;)*) => {$(
-        impl<$($generics)*> fmt::Debug for $guard
-        where
-            $value: fmt::Debug,
-        {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                (**self).fmt(f)
-            }
-        }
-
-        impl<$($generics)*> fmt::Display for $guard
-        where
-            $value: fmt::Display,
-        {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                (**self).fmt(f)
-            }
-        }
-    )*};
-}
-
-pub(crate) use show_as_value;
 
 show_as_value! {
     [T: ?Sized] MutexGuard<'_, T> as T;

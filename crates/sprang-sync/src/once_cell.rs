@@ -2,16 +2,14 @@
 //!
 //! Purpose: many tasks ask, one computes, all get the value. If the one fails or is cancelled, the next takes over.
 //!
-//! Data flow: [`OnceCell::get_or_init`] → `set` flag, or `permits` → initialiser → value.
+//! Data flow: [`OnceCell::get_or_init`] → `once_value`, or `permits` → initialiser → `once_value`.
 //!
 //! Cost: getting a value that is there is one load.
 //!
 //! Invariants:
-//! - I1: while `set` is false, the value is accessed by the holder of the one permit only; once it is true, the value is
-//!   not written any more through a shared cell.
-//! - I2: the permits are closed only after `set` was made true, so whoever finds them closed finds the value.
-//!
-//! Memory ordering: `store` (release store of `set`) → `get` (acquire load). For I2 the edge is that of `permits`.
+//! - I1: the value is set by the holder of the one permit only, who does not give the permit back then.
+//! - I2: the permits are closed only after the value was set, so whoever finds them closed finds it. The edge is that of
+//!   `permits`.
 //!
 //! Models: `one_of_two_initialisers_runs`.
 
@@ -19,10 +17,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 
-use sprang_core::primitive::cell::UnsafeCell;
-use sprang_core::primitive::sync::atomic::AtomicBool;
-use sprang_core::primitive::sync::atomic::Ordering::{Acquire, Release};
-
+use crate::once_value::{OnceValue, like_its_value};
 use crate::permits::{Permits, TryAcquireError};
 
 /// A value that is set once, if need be by an async function.
@@ -38,15 +33,9 @@ use crate::permits::{Permits, TryAcquireError};
 /// # });
 /// ```
 pub struct OnceCell<T> {
-    set: AtomicBool,
     permits: Permits,
-    value: UnsafeCell<Option<T>>,
+    value: OnceValue<T>,
 }
-
-// SAFETY: the cell owns its value.
-unsafe impl<T: Send> Send for OnceCell<T> {}
-// SAFETY: a shared cell gives `&T`, and takes a `T` that the owner of the cell drops (I1).
-unsafe impl<T: Send + Sync> Sync for OnceCell<T> {}
 
 /// Why a value was not set. Holds the value.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,12 +81,8 @@ impl<T> Drop for Initialiser<'_, T> {
 impl<'a, T> Initialiser<'a, T> {
     fn store(self, value: T) -> &'a T {
         let cell = std::mem::ManuallyDrop::new(self).0;
-        let value = cell.value.with_mut(|slot| {
-            // SAFETY: the permit is held, and no value was set (I1).
-            unsafe { &*(*slot).insert(value) }
-        });
-        // ORDERING: pairs with `get` (I1).
-        cell.set.store(true, Release);
+        // SAFETY: the one permit is held, and no value was set (I1).
+        let value = unsafe { cell.value.put(value) };
         cell.permits.close();
         value
     }
@@ -106,66 +91,52 @@ impl<'a, T> Initialiser<'a, T> {
 impl<T> OnceCell<T> {
     /// A cell without a value.
     pub fn new() -> Self {
-        Self {
-            set: AtomicBool::new(false),
-            permits: Permits::new(1),
-            value: UnsafeCell::new(None),
-        }
+        Self::new_with(None)
     }
 
     /// As [`new`](Self::new), in constants and statics.
     #[cfg(not(sprang_loom))]
     pub const fn const_new() -> Self {
         Self {
-            set: AtomicBool::new(false),
             permits: Permits::const_new(1),
-            value: UnsafeCell::new(None),
+            value: OnceValue::const_new(None),
         }
     }
 
     /// A cell with a value, if one is given.
     pub fn new_with(value: Option<T>) -> Self {
-        match value {
-            Some(value) => Self::from(value),
-            None => Self::new(),
-        }
+        let permits = match value {
+            Some(_) => Permits::new_closed(),
+            None => Permits::new(1),
+        };
+        let value = OnceValue::new(value);
+        Self { permits, value }
     }
 
     /// A cell with a value, in constants and statics.
     #[cfg(not(sprang_loom))]
     pub const fn const_new_with(value: T) -> Self {
         Self {
-            set: AtomicBool::new(true),
             permits: Permits::const_new_closed(),
-            value: UnsafeCell::new(Some(value)),
+            value: OnceValue::const_new(Some(value)),
         }
     }
 
     /// Whether there is a value.
     #[inline]
     pub fn initialized(&self) -> bool {
-        // ORDERING: pairs with `store`.
-        self.set.load(Acquire)
+        self.value.is_set()
     }
 
     /// The value, if there is one.
     #[inline]
     pub fn get(&self) -> Option<&T> {
-        if !self.initialized() {
-            return None;
-        }
-        self.value.with(|value| {
-            // SAFETY: set, so it is not written any more (I1).
-            unsafe { (*value).as_ref() }
-        })
+        self.value.get()
     }
 
     /// The value, if there is one, to be changed.
     pub fn get_mut(&mut self) -> Option<&mut T> {
-        self.value.with_mut(|value| {
-            // SAFETY: borrowed exclusively.
-            unsafe { (*value).as_mut() }
-        })
+        self.value.get_mut()
     }
 
     /// Sets the value.
@@ -255,41 +226,7 @@ impl<T> OnceCell<T> {
     }
 }
 
-impl<T> Default for OnceCell<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<T> From<T> for OnceCell<T> {
-    fn from(value: T) -> Self {
-        Self {
-            set: AtomicBool::new(true),
-            permits: Permits::new_closed(),
-            value: UnsafeCell::new(Some(value)),
-        }
-    }
-}
-
-impl<T: Clone> Clone for OnceCell<T> {
-    fn clone(&self) -> Self {
-        Self::new_with(self.get().cloned())
-    }
-}
-
-impl<T: PartialEq> PartialEq for OnceCell<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.get() == other.get()
-    }
-}
-
-impl<T: Eq> Eq for OnceCell<T> {}
-
-impl<T: fmt::Debug> fmt::Debug for OnceCell<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OnceCell").field("value", &self.get()).finish()
-    }
-}
+like_its_value!(OnceCell);
 
 #[cfg(test)]
 mod models {

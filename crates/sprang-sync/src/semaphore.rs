@@ -389,8 +389,31 @@ mod tests {
     use std::pin::Pin;
     use std::task::{Context, Poll, Waker};
 
+    use sprang_core::coop;
+
     fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
         future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_waiter_that_was_served_but_not_told_before_the_end_gives_its_permits_back() {
+        let semaphore = Semaphore::new(0);
+        let mut served = Box::pin(semaphore.acquire());
+        let mut without_budget = Box::pin(semaphore.acquire());
+        assert!(poll(served.as_mut()).is_pending());
+        semaphore.add_permits(2);
+        coop::budget(|| {
+            let mut cx = Context::from_waker(Waker::noop());
+            while let Poll::Ready(unit) = coop::poll_proceed(&mut cx) {
+                unit.made_progress();
+            }
+            assert!(poll(without_budget.as_mut()).is_pending());
+        });
+        assert_eq!(semaphore.available_permits(), 0);
+        semaphore.close();
+        assert!(matches!(poll(served.as_mut()), Poll::Ready(Err(_))));
+        assert!(matches!(poll(without_budget.as_mut()), Poll::Ready(Err(_))));
+        assert_eq!(semaphore.available_permits(), 2);
     }
 
     #[test]

@@ -2,28 +2,24 @@
 //!
 //! Purpose: many tasks wait for a value that one of them, or anybody else, sets.
 //!
-//! Data flow: [`SetOnce::set`] → value, flag → `notify` → [`SetOnce::wait`].
+//! Data flow: [`SetOnce::set`] → `once_value` → `notify` → [`SetOnce::wait`].
 //!
 //! Cost: getting a value that is there is one load.
 //!
 //! Invariants:
-//! - I1: while `set` is false, the value is accessed under the lock only; once it is true, the value is not written any
-//!   more through a shared cell.
-//! - I2: a waiter looks at `set` after it made its `Notified`; `set` is made true before the notification.
-//!
-//! Memory ordering: `SetOnce::set` (release store of `set`) → `get` (acquire load). For I2 the edge is that of `notify`.
+//! - I1: the value is set under the lock only.
+//! - I2: a waiter looks for the value after it made its `Notified`; the value is set before the notification. The edge
+//!   is that of `notify`.
 //!
 //! Models: `a_waiter_gets_the_value`, `a_value_seen_is_a_value_written`.
 
 use std::error::Error;
 use std::fmt;
 
-use sprang_core::primitive::cell::UnsafeCell;
 use sprang_core::primitive::sync::Mutex;
-use sprang_core::primitive::sync::atomic::AtomicBool;
-use sprang_core::primitive::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::notify::Notify;
+use crate::once_value::{OnceValue, like_its_value};
 
 /// A value that is set once, and that tasks can wait for.
 ///
@@ -36,17 +32,11 @@ use crate::notify::Notify;
 /// # });
 /// ```
 pub struct SetOnce<T> {
-    set: AtomicBool,
-    /// Held while the value is written.
+    /// Held while the value is set.
     setting: Mutex<()>,
     notify: Notify,
-    value: UnsafeCell<Option<T>>,
+    value: OnceValue<T>,
 }
-
-// SAFETY: the cell owns its value.
-unsafe impl<T: Send> Send for SetOnce<T> {}
-// SAFETY: a shared cell gives `&T`, and takes a `T` that the owner of the cell drops (I1).
-unsafe impl<T: Send + Sync> Sync for SetOnce<T> {}
 
 /// There was a value already. Holds the one that was not set.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,20 +60,18 @@ impl<T> SetOnce<T> {
     #[cfg(not(sprang_loom))]
     pub const fn const_new() -> Self {
         Self {
-            set: AtomicBool::new(false),
             setting: Mutex::new(()),
             notify: Notify::const_new(),
-            value: UnsafeCell::new(None),
+            value: OnceValue::const_new(None),
         }
     }
 
     /// A cell with a value, if one is given.
     pub fn new_with(value: Option<T>) -> Self {
         Self {
-            set: AtomicBool::new(value.is_some()),
             setting: Mutex::new(()),
             notify: Notify::new(),
-            value: UnsafeCell::new(value),
+            value: OnceValue::new(value),
         }
     }
 
@@ -91,30 +79,22 @@ impl<T> SetOnce<T> {
     #[cfg(not(sprang_loom))]
     pub const fn const_new_with(value: T) -> Self {
         Self {
-            set: AtomicBool::new(true),
             setting: Mutex::new(()),
             notify: Notify::const_new(),
-            value: UnsafeCell::new(Some(value)),
+            value: OnceValue::const_new(Some(value)),
         }
     }
 
     /// Whether there is a value.
     #[inline]
     pub fn initialized(&self) -> bool {
-        // ORDERING: pairs with `set`.
-        self.set.load(Acquire)
+        self.value.is_set()
     }
 
     /// The value, if there is one.
     #[inline]
     pub fn get(&self) -> Option<&T> {
-        if !self.initialized() {
-            return None;
-        }
-        self.value.with(|value| {
-            // SAFETY: set, so it is not written any more (I1).
-            unsafe { (*value).as_ref() }
-        })
+        self.value.get()
     }
 
     /// Sets the value, and wakes all who wait for it.
@@ -133,15 +113,11 @@ impl<T> SetOnce<T> {
             return Err(SetOnceError(value));
         }
         let setting = self.setting.lock();
-        if self.set.load(Relaxed) {
+        if self.initialized() {
             return Err(SetOnceError(value));
         }
-        self.value.with_mut(|slot| {
-            // SAFETY: the lock is held, and no value was set (I1).
-            unsafe { *slot = Some(value) }
-        });
-        // ORDERING: pairs with `get` (I1).
-        self.set.store(true, Release);
+        // SAFETY: the lock is held, and no value was set (I1).
+        unsafe { self.value.put(value) };
         drop(setting);
         self.notify.notify_waiters();
         Ok(())
@@ -171,37 +147,7 @@ impl<T> SetOnce<T> {
     }
 }
 
-impl<T> Default for SetOnce<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<T> From<T> for SetOnce<T> {
-    fn from(value: T) -> Self {
-        Self::new_with(Some(value))
-    }
-}
-
-impl<T: Clone> Clone for SetOnce<T> {
-    fn clone(&self) -> Self {
-        Self::new_with(self.get().cloned())
-    }
-}
-
-impl<T: PartialEq> PartialEq for SetOnce<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.get() == other.get()
-    }
-}
-
-impl<T: Eq> Eq for SetOnce<T> {}
-
-impl<T: fmt::Debug> fmt::Debug for SetOnce<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SetOnce").field("value", &self.get()).finish()
-    }
-}
+like_its_value!(SetOnce);
 
 #[cfg(test)]
 mod models {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 
+use sprang_core::coop;
 use sprang_core::rng::Rng;
 use sprang_sync::{Barrier, Mutex, Notify, OnceCell, RwLock, Semaphore, SetOnce, broadcast, mpsc, oneshot, watch};
 
@@ -45,6 +46,17 @@ impl Live<'_> {
         let waker = Waker::from(Arc::clone(&self.flag));
         self.future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
     }
+
+    /// As a part of a task whose budget is used up: futures that have all they want keep it for the next poll.
+    fn is_ready_without_budget(&mut self) -> bool {
+        coop::budget(|| {
+            let mut cx = Context::from_waker(Waker::noop());
+            while let Poll::Ready(unit) = coop::poll_proceed(&mut cx) {
+                unit.made_progress();
+            }
+            self.is_ready()
+        })
+    }
 }
 
 /// See the module.
@@ -72,7 +84,12 @@ impl<'a> Storm<'a> {
                 0 | 1 if self.live.len() < LIVE => spawn(self),
                 0..=3 if !self.live.is_empty() => {
                     let any = self.any();
-                    if self.live[any].is_ready() {
+                    let live = &mut self.live[any];
+                    let ready = match self.rng.below(4) {
+                        0 => live.is_ready_without_budget(),
+                        _ => live.is_ready(),
+                    };
+                    if ready {
                         self.live.swap_remove(any);
                     }
                 }

@@ -7,9 +7,9 @@
 //!
 //! Invariants: those of `handle`. The announcement is taken back even if a waker panics inside the inner driver.
 //!
-//! A paused clock: when there is nothing to run, the inner driver is looked at without blocking. If nobody unparked it,
-//! there is nothing else to wait for but time, and the clock jumps to the next deadline. With no timers the inner driver
-//! is parked in for good.
+//! A paused clock: when there is nothing to run, the inner driver is looked at without blocking. If it delivered no event
+//! and nobody unparked it, there is nothing else to wait for but time, and the clock jumps to the next deadline. With no
+//! timers the inner driver is parked in for good.
 //!
 //! Models: those of `handle`.
 
@@ -57,9 +57,10 @@ impl<P: Park> Driver<P> {
 
     /// Moves a paused clock to the next deadline, unless there is something else to do.
     fn park_paused(&mut self, wait: Wait) {
+        let delivered = self.inner.delivered();
         self.inner.park(Wait::Poll);
         let common = self.handle.common();
-        if common.take_unparked() {
+        if common.take_unparked() || self.inner.delivered() != delivered {
             return;
         }
         let now = common.now_tick(common.clock().now());

@@ -3,11 +3,12 @@
 //! Purpose: the engine under `sprang::time::Sleep`. A [`Timer`] lives pinned inside its future; arming and cancelling
 //! it allocate nothing.
 //!
-//! Data flow: called by the facade's `Sleep`; calls `lane` to arm, reset and cancel. `lane::fire` calls back
-//! [`Entry::fire`].
+//! Data flow: called by the facade's `Sleep`; calls `handle` for this thread's lane, and that lane to arm, reset and
+//! cancel. `lane::fire` calls back [`Entry::fire`].
 //!
 //! States: *idle* → *armed* (first poll) → *fired* (deadline) or *closed* (shutdown of the driver). The word holds the
-//! deadline's tick while the entry is armed.
+//! deadline's tick while the entry is armed. A first poll after the deadline, or after the end of the runtime, goes to
+//! one of the last two at once.
 //!
 //! Invariants:
 //! - I1: an entry is armed if and only if it is filed in the wheel of its timer's lane, whenever that lane's lock is
@@ -25,10 +26,10 @@
 //! not armed comes after the unlinking and the copy of the waker, and may reuse or free both without the lock (I3, I4).
 //! A Relaxed store there lets the owner's next access race with the wheel's last one.
 //!
-//! Costs in read-modify-writes, all on lines that this thread's worker nearly always owns: create + drop 2 (the
-//! lane's reference count); arm 2 (lock) + 1 (the waker's clone); cancel 2 (lock) + 1 (the waker's drop); poll again by
-//! the same task 0, by another task 4; reset forward 1, backward 2. The first poll reads the clock, except as
-//! [`Timer::in_current`] says.
+//! Costs in read-modify-writes, all on lines that this thread's worker nearly always owns: create + drop 0; arm 2 (lock),
+//! 1 (the lane's reference count) and 1 (the waker's clone); cancel the same; poll again by the same task 0, by another
+//! task 4; reset forward 1, backward 2. The first poll reads the clock, except as [`Timer::in_current`] says. A timer
+//! that was never armed refers to its runtime by a number (`runtimes`).
 //!
 //! Models: `models::firing_*`, `models::closing_*`.
 
@@ -201,7 +202,11 @@ impl Timer {
     fn poll_with_another_waker(&mut self, waker: &Waker) -> Poll<()> {
         let new = waker.clone();
         // SAFETY: we own the entry; if it is armed, it is in this lane (I1).
-        drop(self.lane.as_ref().and_then(|lane| unsafe { lane.set_waker(&self.entry, new) }));
+        drop(
+            self.lane
+                .as_ref()
+                .and_then(|lane| unsafe { lane.set_waker(&self.entry, new) }),
+        );
         self.look()
     }
 

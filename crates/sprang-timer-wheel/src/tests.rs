@@ -49,19 +49,28 @@ impl Park for ParkThread {
     fn shutdown(&mut self) {}
 }
 
-/// An inner driver that notes what it is asked and returns.
+/// An inner driver that notes what it is asked, delivers the events it was given, and returns.
 #[derive(Debug, Default, Clone)]
-struct Recorder(Arc<Mutex<Vec<Wait>>>);
+struct Recorder {
+    parks: Arc<Mutex<Vec<Wait>>>,
+    events: Arc<AtomicUsize>,
+    delivered: usize,
+}
 
 impl Recorder {
     fn take(&self) -> Vec<Wait> {
-        std::mem::take(&mut self.0.lock())
+        std::mem::take(&mut self.parks.lock())
     }
 }
 
 impl Park for Recorder {
     fn park(&mut self, wait: Wait) {
-        self.0.lock().push(wait);
+        self.parks.lock().push(wait);
+        self.delivered += self.events.swap(0, SeqCst);
+    }
+
+    fn delivered(&self) -> u64 {
+        self.delivered as u64
     }
 
     fn shutdown(&mut self) {}
@@ -332,6 +341,20 @@ fn a_paused_clock_stands_still_when_the_driver_was_unparked_or_only_looked_at() 
     driver.park(Wait::Poll);
     assert_eq!(handle.now(), start);
     handle.unpark();
+    driver.park(Wait::Forever);
+    assert_eq!(handle.now(), start);
+    driver.park(Wait::Forever);
+    assert_eq!(handle.now(), start + 5 * MS);
+}
+
+#[test]
+fn a_paused_clock_stands_still_when_an_event_was_delivered() {
+    let (mut driver, handle, recorder, _) = paused(1);
+    let start = handle.now();
+    let counter = Arc::default();
+    let mut timer = timer(&handle, 5 * MS);
+    assert!(poll(&mut timer, &counter).is_pending());
+    recorder.events.store(1, SeqCst);
     driver.park(Wait::Forever);
     assert_eq!(handle.now(), start);
     driver.park(Wait::Forever);

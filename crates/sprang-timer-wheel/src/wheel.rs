@@ -366,6 +366,21 @@ mod tests {
             }
         }
 
+        /// As a reset to an earlier deadline does.
+        fn refile(&mut self, nth: usize, after: u64) {
+            if let Some((key, node)) = self.nth(nth) {
+                let deadline = self.wheel.elapsed().saturating_add(after);
+                // SAFETY: filed by `insert` and not yielded.
+                unsafe { self.wheel.remove(node) };
+                // SAFETY: a live node.
+                unsafe { node.as_ref() }.deadline.set(deadline);
+                // SAFETY: just taken out, and freed only after it has been taken out again.
+                unsafe { self.wheel.insert(node) };
+                self.map.remove(&key);
+                self.map.insert((deadline, key.1), node);
+            }
+        }
+
         fn advance(&mut self, by: u64) {
             self.now = self.now.saturating_add(by);
             let before = self.wheel.elapsed();
@@ -419,6 +434,7 @@ mod tests {
         Insert(u64),
         Remove(usize),
         Extend(usize, u64),
+        Refile(usize, u64),
         CatchUp(u64),
         Advance(u64),
     }
@@ -433,6 +449,7 @@ mod tests {
             4 => delta().prop_map(Step::Insert),
             1 => any::<usize>().prop_map(Step::Remove),
             1 => (any::<usize>(), delta()).prop_map(|(nth, by)| Step::Extend(nth, by)),
+            1 => (any::<usize>(), delta()).prop_map(|(nth, after)| Step::Refile(nth, after)),
             1 => (0..200_u64).prop_map(Step::CatchUp),
             2 => (0..48_u32, any::<u64>()).prop_map(|(bits, by)| Step::Advance(by & ((1 << bits) - 1))),
         ]
@@ -449,6 +466,7 @@ mod tests {
                     Step::Insert(after) => pair.insert(pair.wheel.elapsed().saturating_add(after)),
                     Step::Remove(nth) => pair.remove(nth),
                     Step::Extend(nth, by) => pair.extend(nth, by),
+                    Step::Refile(nth, after) => pair.refile(nth, after),
                     Step::CatchUp(by) => {
                         pair.wheel.catch_up(pair.now.saturating_add(by));
                         pair.now = pair.now.max(pair.wheel.elapsed());

@@ -30,22 +30,29 @@
 //! |---|---|
 //! | `rt` | [`runtime`], [`task`], [`spawn`], [`task_local!`]: tasks, and the current-thread runtime |
 //! | `rt-multi-thread` | makes the work-stealing runtime the macros' default (it is always there with `rt`) |
-//! | `net` | [`net`]: TCP |
+//! | `net` | [`net`]: TCP, UDP, Unix sockets and pipes; [`io::unix`](crate::io::unix): any other file descriptor |
 //! | `time` | [`time`]: sleep, timeout, interval |
 //! | `sync` | [`sync`]: channels, locks, notifications |
+//! | `fs` | [`fs`]: files and directories |
+//! | `io-std` | [`io::stdin`], [`io::stdout`], [`io::stderr`] |
 //! | `io-util` | the extension traits and adaptors of [`io`] |
+//! | `process` | [`process`]: child processes (turns `net` and `signal` on, too) |
 //! | `signal` | [`signal`]: Ctrl-C and Unix signals |
 //! | `macros` | `#[sprang::main]`, `#[sprang::test]`, `select!`, `join!`, `try_join!`, `pin!` |
 //! | `test-util` | `time::{pause, resume, advance}` and `start_paused` |
 //! | `tracing` | events of [`tracing`](https://docs.rs/tracing): a warning for each task that [blocks its worker](runtime::BlockedTask), an error for each panic whose join handle is gone |
 //! | `parking_lot` | accepted for programs that ask for it; its locks are always used |
 
+#[cfg(feature = "fs")]
+pub mod fs;
 pub mod io;
 #[cfg(feature = "macros")]
 #[doc(hidden)]
 pub mod macros;
 #[cfg(feature = "net")]
 pub mod net;
+#[cfg(all(feature = "process", unix))]
+pub mod process;
 #[cfg(feature = "rt")]
 pub mod runtime;
 #[cfg(feature = "signal")]

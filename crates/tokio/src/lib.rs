@@ -12,8 +12,12 @@
 
 pub use sprang::io;
 
+#[cfg(feature = "fs")]
+pub use sprang::fs;
 #[cfg(feature = "net")]
 pub use sprang::net;
+#[cfg(feature = "process")]
+pub use sprang::process;
 #[cfg(feature = "signal")]
 pub use sprang::signal;
 #[cfg(feature = "sync")]

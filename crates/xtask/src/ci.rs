@@ -86,7 +86,14 @@ fn ci(workspace: &Workspace, args: &[String]) -> Result<(), String> {
 fn features(workspace: &Workspace) -> Result<(), String> {
     FEATURES.iter().try_for_each(|features| {
         println!("ci: features {features:?}");
-        let clippy = ["clippy", "-p", "sprang", "--no-default-features", "--features", features];
+        let clippy = [
+            "clippy",
+            "-p",
+            "sprang",
+            "--no-default-features",
+            "--features",
+            features,
+        ];
         run::status(run::cargo(&workspace.root).args(clippy).args(["--", "-D", "warnings"]))
     })
 }

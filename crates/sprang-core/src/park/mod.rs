@@ -45,6 +45,11 @@ pub trait Driver: Send + Debug {
     /// An unpark that comes before the call makes the call return at once. It may return spuriously.
     fn park(&mut self, wait: Wait);
 
+    /// How many events it has delivered so far, for a driver above that must know whether a park brought any.
+    fn delivered(&self) -> u64 {
+        0
+    }
+
     /// Ends the driver: what still waits on it is woken, and finds an error or pends for good; nothing panics.
     fn shutdown(&mut self);
 }

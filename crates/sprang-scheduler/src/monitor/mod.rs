@@ -26,6 +26,8 @@ use std::time::{Duration, Instant};
 pub(crate) use activity::Activity;
 pub(crate) use alarm::Alarm;
 
+use crate::panics::survive;
+
 /// The shortest time between two looks, in nanoseconds.
 const SHORTEST_PERIOD: u64 = 1_000_000;
 
@@ -114,7 +116,8 @@ fn run(alarm: &Alarm) {
                 None => false,
             });
         let now = Instant::now();
-        runtimes.into_iter().for_each(|runtime| runtime.look(now));
+        // What it drops, a last handle and the hooks of its user among them, may panic.
+        runtimes.into_iter().for_each(|runtime| survive(|| runtime.look(now)));
         activity.expired();
     }
 }

@@ -5,6 +5,8 @@
 //!
 //! Invariants: I4 and I5 of `task`; I5 of `pool`. A `Shared` is dropped after its last worker has left, hence with
 //! empty queues and shards.
+//!
+//! Models: `worker::models::*`, of the end.
 
 use std::fmt;
 use std::future::Future;

@@ -16,6 +16,8 @@
 //! - I4: `active` never exceeds the number of permits. A worker whose permit was taken is not counted, whether it runs
 //!   or not, until it has taken one again. Its flag changes under the lock, and is otherwise only read by the worker
 //!   itself, as a hint.
+//! - I5: the monitor goes on while a permit is in use, or a worker is stuck whose permit was taken: what that worker is
+//!   then given has nobody else to notice it. A worker that blocks on purpose is given nothing, until it goes on.
 //!
 //! Memory ordering: the store buffering pattern, with explicit SeqCst fences, since accesses to the queues and to
 //! `state` are to different locations. Pusher: push, fence, read `state` ([`Idle::wake_one`]). Parker: change
@@ -114,8 +116,23 @@ impl Idle {
         }
     }
 
-    /// All workers have left: nobody uses a permit any more.
-    pub(super) fn end(&self) {
+    /// A worker without a permit is in a poll (I5).
+    pub(super) fn watch(&self) {
+        if let Some(activity) = self.activity.get() {
+            activity.became_active();
+        }
+    }
+
+    /// To be called without the lock, when a worker's permit is no longer taken away.
+    fn unwatch(&self, was_taken: bool) {
+        if was_taken && let Some(activity) = self.activity.get() {
+            activity.became_idle();
+        }
+    }
+
+    /// All workers have left: nobody uses a permit any more, or is stuck.
+    pub(super) fn end<'a>(&self, taken: impl Iterator<Item = &'a Taken>) {
+        taken.for_each(|taken| self.unwatch(taken.0.swap(false, Relaxed)));
         self.gave_permit_back(self.is_active());
     }
 
@@ -170,13 +187,14 @@ impl Idle {
     #[must_use]
     pub(super) fn park(&self, worker: usize, searching: bool, taken: &Taken) -> bool {
         let mut sleepers = self.sleepers.lock();
-        let has_permit = !taken.0.load(Relaxed);
+        let was_taken = taken.0.load(Relaxed);
         taken.0.store(false, Relaxed);
         let was_last_searcher = searching && self.state.fetch_sub(SEARCHING_ONE, Relaxed) & SEARCHING_MASK == 1;
-        let was_last_active = has_permit && self.give_permit_back();
+        let was_last_active = !was_taken && self.give_permit_back();
         sleepers.push(worker);
         drop(sleepers);
         self.gave_permit_back(was_last_active);
+        self.unwatch(was_taken);
         // ORDERING: pairs with the fence of `wake_one` (header).
         fence(SeqCst);
         was_last_searcher
@@ -214,16 +232,21 @@ impl Idle {
         self.state.load(Relaxed) / ACTIVE_ONE >= self.permits
     }
 
-    /// Takes the permit of a worker that is in a poll; `false` if it has none.
-    pub(super) fn confiscate(&self, worker: usize, taken: &Taken) -> bool {
+    /// Takes the permit of a worker that is in a poll; `false` if it has none. `watched`: the monitor is to go on (I5).
+    pub(super) fn confiscate(&self, worker: usize, taken: &Taken, watched: bool) -> bool {
         let sleepers = self.sleepers.lock();
         if taken.0.load(Relaxed) || sleepers.contains(&worker) {
             return false;
         }
         taken.0.store(true, Relaxed);
         let last = self.give_permit_back();
+        if watched && !last {
+            // Under the lock, before the worker can undo it; others are active, so that it is no system call.
+            self.watch();
+        }
         drop(sleepers);
-        self.gave_permit_back(last);
+        // If it was the last one, the worker is what keeps the monitor going from now on.
+        self.gave_permit_back(last && !watched);
         true
     }
 
@@ -233,15 +256,17 @@ impl Idle {
     #[must_use]
     pub(super) fn reclaim(&self, worker: usize, taken: &Taken, anyway: bool) -> bool {
         let mut sleepers = self.sleepers.lock();
+        let was_taken = taken.0.load(Relaxed);
         taken.0.store(false, Relaxed);
-        if self.is_exhausted() && !anyway {
+        let goes_on = anyway || !self.is_exhausted();
+        let only = goes_on && self.take_permit(0);
+        if !goes_on {
             sleepers.push(worker);
-            return false;
         }
-        let only = self.take_permit(0);
         drop(sleepers);
         self.took_permit(only);
-        true
+        self.unwatch(was_taken);
+        goes_on
     }
 
     /// Takes a permit for a worker that is about to be started; `false` if all are in use, or if somebody sleeps that

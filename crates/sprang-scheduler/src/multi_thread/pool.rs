@@ -349,9 +349,20 @@ impl<T: Item> Pool<T> {
         }
     }
 
-    /// Takes the permit of a worker that is stuck in a poll, or blocks on purpose; `false` if it has none.
+    /// Takes the permit of a worker that is stuck in a poll; `false` if it has none.
     pub(super) fn confiscate(&self, worker: usize) -> bool {
-        self.idle.confiscate(worker, &self.slots[worker].taken)
+        self.idle.confiscate(worker, &self.slots[worker].taken, true)
+    }
+
+    /// Takes the permit of a worker that blocks on purpose; `false` if it has none. When it goes on, in the same poll,
+    /// it is to be [watched](Self::watch).
+    pub(super) fn give_up(&self, worker: usize) -> bool {
+        self.idle.confiscate(worker, &self.slots[worker].taken, false)
+    }
+
+    /// See [`Idle::watch`].
+    pub(super) fn watch(&self) {
+        self.idle.watch();
     }
 
     /// Whether there is an item that the worker, stuck in a poll, keeps from being run, or that nobody has taken yet.
@@ -393,7 +404,7 @@ impl<T: Item> Pool<T> {
 
     /// See [`Idle::end`].
     pub(super) fn end(&self) {
-        self.idle.end();
+        self.idle.end(self.slots.iter().map(|slot| &slot.taken));
     }
 
     /// See [`Idle::is_searched`].

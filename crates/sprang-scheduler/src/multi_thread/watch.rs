@@ -91,19 +91,26 @@ pub(super) struct Seen {
     reported: bool,
 }
 
+/// A worker that is stuck in a poll, and what is to be reported of it, unless that was done.
+struct Stuck {
+    worker: usize,
+    poll: PollNumber,
+    report: Option<BlockedTask>,
+}
+
 impl Watched for Anchored<Shared> {
     fn look(self: Arc<Self>, now: Instant) {
         let mut stuck = self.stuck(now);
         if self.config.watch.policy == BlockedPolicy::Rescue {
-            for (worker, report) in &mut stuck {
-                let rescued = Shared::rescue(&self, *worker);
-                if let Some(report) = report {
+            for stuck in &mut stuck {
+                let rescued = self.is_in(stuck.worker, stuck.poll) && Shared::rescue(&self, stuck.worker);
+                if let Some(report) = &mut stuck.report {
                     report.rescued = rescued;
                 }
             }
         }
         // Reports come last: a callback may take its time.
-        stuck.into_iter().filter_map(|(_, report)| report).for_each(|report| {
+        stuck.into_iter().filter_map(|stuck| stuck.report).for_each(|report| {
             events::blocked(&report);
             if let Some(on_blocked) = &self.config.watch.on_blocked {
                 survive(|| on_blocked(&report));
@@ -113,8 +120,13 @@ impl Watched for Anchored<Shared> {
 }
 
 impl Shared {
-    /// The workers that are stuck, each with what is to be reported, unless that was done; counts those reports.
-    fn stuck(&self, now: Instant) -> Vec<(usize, Option<BlockedTask>)> {
+    /// Whether the worker is in this poll.
+    fn is_in(&self, worker: usize, poll: PollNumber) -> bool {
+        self.pool.metrics(worker).progress.poll() == Some(poll)
+    }
+
+    /// The workers that are stuck; counts their reports.
+    fn stuck(&self, now: Instant) -> Vec<Stuck> {
         let watch = &self.config.watch;
         let mut seen = self.seen.lock();
         let mut stuck = Vec::new();
@@ -150,7 +162,7 @@ impl Shared {
                 rescued: false,
             });
             self.blocked.add(u64::from(report.is_some()));
-            stuck.push((worker, report));
+            stuck.push(Stuck { worker, poll, report });
         }
         stuck
     }

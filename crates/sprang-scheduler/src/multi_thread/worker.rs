@@ -118,8 +118,8 @@ pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
     }
 }
 
-/// A worker whose task blocks on purpose, until it is dropped.
-struct Blocking<'a>(&'a Worker);
+/// A worker whose task blocks on purpose, until it is dropped; and whether it gave up its permit for that.
+struct Blocking<'a>(&'a Worker, bool);
 
 impl<'a> Blocking<'a> {
     fn begin(worker: &'a Worker) -> Self {
@@ -130,16 +130,19 @@ impl<'a> Blocking<'a> {
         worker.queue_yielded();
         shared.pool.offer_next(worker.index, &worker.local);
         worker.blocking.set(true);
-        shared.pool.confiscate(worker.index);
+        let gave_up = shared.pool.give_up(worker.index);
         Shared::replace(shared);
-        Self(worker)
+        Self(worker, gave_up)
     }
 }
 
 impl Drop for Blocking<'_> {
     fn drop(&mut self) {
-        let Self(worker) = self;
+        let Self(worker, gave_up) = self;
         worker.blocking.set(false);
+        if *gave_up {
+            worker.shared.pool.watch();
+        }
         slot::set_lane(worker.index + 1);
         worker.metrics.progress.resume();
         // Whether there is still a permit for the worker is asked at the end of the poll.

@@ -171,6 +171,7 @@ fn a_dropped_recv_receives_nothing_and_leaves_the_queue() {
             sender.send(1).unwrap();
         }
         drop(recv);
+        assert!(sender.shared.tail.lock().waiting.is_empty());
     }
     assert_eq!(Arc::strong_count(&count), 2);
     assert_eq!(receiver.try_recv(), Ok(1));

@@ -5,11 +5,10 @@
 //! Invariants: I1 of [`super`]: `held` holds one permit for a read guard, all for a write guard, and `data` points into
 //! the value of the lock.
 
-use std::fmt;
 use std::marker::PhantomData;
-use std::ops::{Deref, DerefMut};
 
 use super::RwLock;
+use crate::guard::{reads_data, show_as_value, writes_data};
 use crate::permits::Permits;
 
 /// Permits of a borrowed lock.
@@ -253,53 +252,16 @@ impl<'a, T: ?Sized> RwLockMappedWriteGuard<'a, T> {
     }
 }
 
-impl<T: ?Sized> Deref for RwLockReadGuard<'_, T> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: a permit is held, so nobody writes (I1).
-        unsafe { &*self.data }
-    }
+reads_data! {
+    [T: ?Sized] RwLockReadGuard<'_, T> as T;
 }
 
-impl<T: ?Sized> Deref for RwLockWriteGuard<'_, T> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: a permit is held, so nobody writes (I1).
-        unsafe { &*self.data }
-    }
+writes_data! {
+    [T: ?Sized] RwLockWriteGuard<'_, T> as T;
+    [T: ?Sized] RwLockMappedWriteGuard<'_, T> as T;
 }
 
-impl<T: ?Sized> DerefMut for RwLockWriteGuard<'_, T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: all permits are held (I1), and the guard is borrowed exclusively.
-        unsafe { &mut *self.data }
-    }
-}
-
-impl<T: ?Sized> Deref for RwLockMappedWriteGuard<'_, T> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: a permit is held, so nobody writes (I1).
-        unsafe { &*self.data }
-    }
-}
-
-impl<T: ?Sized> DerefMut for RwLockMappedWriteGuard<'_, T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: all permits are held (I1), and the guard is borrowed exclusively.
-        unsafe { &mut *self.data }
-    }
-}
-
-crate::mutex::show_as_value! {
+show_as_value! {
     [T: ?Sized] RwLockReadGuard<'_, T> as T;
     [T: ?Sized] RwLockWriteGuard<'_, T> as T;
     [T: ?Sized] RwLockMappedWriteGuard<'_, T> as T;

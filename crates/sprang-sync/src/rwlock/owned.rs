@@ -5,11 +5,10 @@
 //! Invariants: I1 of [`super`]: `held` holds one permit for a read guard, all for a write guard, and `data` points into
 //! the value of the lock.
 
-use std::fmt;
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use super::RwLock;
+use crate::guard::{reads_data, show_as_value, writes_data};
 
 /// Permits of an owned lock.
 struct Held<T: ?Sized> {
@@ -230,53 +229,16 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockMappedWriteGuard<T, U> {
     }
 }
 
-impl<T: ?Sized, U: ?Sized> Deref for OwnedRwLockReadGuard<T, U> {
-    type Target = U;
-
-    #[inline]
-    fn deref(&self) -> &U {
-        // SAFETY: a permit is held, so nobody writes (I1).
-        unsafe { &*self.data }
-    }
+reads_data! {
+    [T: ?Sized, U: ?Sized] OwnedRwLockReadGuard<T, U> as U;
 }
 
-impl<T: ?Sized> Deref for OwnedRwLockWriteGuard<T> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: a permit is held, so nobody writes (I1).
-        unsafe { &*self.data }
-    }
+writes_data! {
+    [T: ?Sized] OwnedRwLockWriteGuard<T> as T;
+    [T: ?Sized, U: ?Sized] OwnedRwLockMappedWriteGuard<T, U> as U;
 }
 
-impl<T: ?Sized> DerefMut for OwnedRwLockWriteGuard<T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: all permits are held (I1), and the guard is borrowed exclusively.
-        unsafe { &mut *self.data }
-    }
-}
-
-impl<T: ?Sized, U: ?Sized> Deref for OwnedRwLockMappedWriteGuard<T, U> {
-    type Target = U;
-
-    #[inline]
-    fn deref(&self) -> &U {
-        // SAFETY: a permit is held, so nobody writes (I1).
-        unsafe { &*self.data }
-    }
-}
-
-impl<T: ?Sized, U: ?Sized> DerefMut for OwnedRwLockMappedWriteGuard<T, U> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut U {
-        // SAFETY: all permits are held (I1), and the guard is borrowed exclusively.
-        unsafe { &mut *self.data }
-    }
-}
-
-crate::mutex::show_as_value! {
+show_as_value! {
     [T: ?Sized, U: ?Sized] OwnedRwLockReadGuard<T, U> as U;
     [T: ?Sized] OwnedRwLockWriteGuard<T> as T;
     [T: ?Sized, U: ?Sized] OwnedRwLockMappedWriteGuard<T, U> as U;

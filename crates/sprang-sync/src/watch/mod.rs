@@ -448,11 +448,13 @@ impl<T> Receiver<T> {
         poll_fn(|cx| coop::poll_proceed(cx).map(|proceed| proceed.made_progress())).await;
         let mut closed = false;
         loop {
-            let value = self.shared.look(&mut self.version);
-            if (value.has_changed || !closed) && f(&value) {
-                return Ok(value);
+            {
+                // In a block of its own, so that the future can be sent.
+                let value = self.shared.look(&mut self.version);
+                if (value.has_changed || !closed) && f(&value) {
+                    return Ok(value);
+                }
             }
-            drop(value);
             if closed {
                 return Err(RecvError(()));
             }

@@ -2,11 +2,16 @@
 //!
 //! Purpose: start them, each inside the runtime's context, and wait for their end.
 //!
-//! Called by: `handle` (spawn), `owner` and `outlive` (the end). Calls: `sprang_scheduler::blocking`, which says when.
+//! Called by: `handle` (spawn), `io::offload` (files and standard streams), `owner` and `outlive` (the end). Calls:
+//! `sprang_scheduler::blocking`, which says when.
+//!
+//! There are two pools, so that closures of the user, however many and however long they run, never keep a file waiting:
+//! one for them, and one for the runtime's own. Each starts threads when it needs them, up to the same cap.
 //!
 //! Invariants:
 //! - I1: a thread's handle is in the list from before the thread can end until it is joined, or until the thread
 //!   leaves because it had nothing to do.
+//! - I2: the pool of the user's closures is the first to be closed: it alone says whether the end has begun.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -37,7 +42,10 @@ pub(super) struct Blocking {
 
 /// What the end of the runtime waits for: closures that have begun, and mandatory ones.
 pub(super) struct Outstanding {
+    /// For closures of the user.
     pool: Pool<Guard>,
+    /// For closures of the runtime's own.
+    own: Pool<Guard>,
     running: Arc<Running>,
     limit: Mutex<Limit>,
     /// The driver, where somebody waits.
@@ -55,7 +63,8 @@ impl Blocking {
     pub(super) fn new(config: Config, settings: ThreadSettings) -> Self {
         Self {
             outstanding: Arc::new(Outstanding {
-                pool: Pool::new(config),
+                pool: Pool::new(config.clone()),
+                own: Pool::new(config),
                 running: Arc::default(),
                 limit: Mutex::default(),
                 driver: OnceLock::new(),
@@ -86,12 +95,17 @@ impl Blocking {
         };
     }
 
-    /// How much the pool has to do.
+    /// How much the pools have to do.
     pub(super) fn load(&self) -> Load {
-        self.outstanding.pool.load()
+        let mut load = self.outstanding.pool.load();
+        let own = self.outstanding.own.load();
+        load.threads += own.threads;
+        load.idle += own.idle;
+        load.queued += own.queued;
+        load
     }
 
-    /// Begins the end of the pool.
+    /// Begins the end of the pools.
     pub(super) fn close(&self) {
         self.outstanding.close();
     }
@@ -117,6 +131,7 @@ impl Blocking {
 impl Outstanding {
     pub(super) fn close(&self) {
         self.pool.close();
+        self.own.close();
     }
 
     /// How long the driver may still be needed; `None` when it is not.
@@ -170,19 +185,30 @@ impl Handle {
             .spawn(closure, guard, at_close, self, spawned_at)
     }
 
-    /// As [`spawn_blocking`](Self::spawn_blocking), but the closure is run even if it is still queued when the runtime
-    /// ends: for work that was promised to be done, like a buffered write.
+    /// As [`spawn_blocking`](Self::spawn_blocking), for a closure of the runtime's own. With [`AtClose::Run`] it is run
+    /// even if it is still queued when the runtime ends: for work that was promised to be done, like a buffered write.
     #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the writes of files, which come with `fs`")
+        not(any(feature = "fs", feature = "io-std", test)),
+        expect(dead_code, reason = "for files and standard streams")
     )]
     #[track_caller]
-    pub(crate) fn spawn_mandatory_blocking<F, R>(&self, f: F) -> JoinHandle<R>
+    pub(crate) fn spawn_own_blocking<F, R>(&self, closure: F, at_close: AtClose) -> JoinHandle<R>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        self.spawn_on_pool(f, AtClose::Run, Location::caller())
+        let guard = inhibit(self.time());
+        let own = &self.blocking().outstanding.own;
+        own.spawn(closure, guard, at_close, self, Location::caller())
+    }
+
+    /// Whether closures of the runtime's own are not run any more.
+    #[cfg_attr(
+        not(any(feature = "fs", feature = "io-std")),
+        expect(dead_code, reason = "for files and standard streams")
+    )]
+    pub(crate) fn refuses_own_blocking(&self) -> bool {
+        self.blocking().outstanding.own.is_closed()
     }
 }
 
@@ -238,6 +264,8 @@ mod tests {
     use std::sync::mpsc::channel;
     use std::thread;
 
+    use sprang_scheduler::blocking::AtClose;
+
     use crate::runtime::Builder;
 
     #[test]
@@ -245,17 +273,20 @@ mod tests {
         let runtime = Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
         let (release, released) = channel::<()>();
         let (begin, begun) = channel();
-        runtime.spawn_blocking(move || {
-            begin.send(()).unwrap();
-            released.recv().unwrap();
-        });
+        let handle = runtime.handle().clone();
+        handle.spawn_own_blocking(
+            move || {
+                begin.send(()).unwrap();
+                released.recv().unwrap();
+            },
+            AtClose::Drop,
+        );
         begun.recv().unwrap();
         let (say, said) = channel();
         let also_say = say.clone();
-        let queued = runtime.spawn_blocking(move || say.send("queued").unwrap());
-        runtime
-            .handle()
-            .spawn_mandatory_blocking(move || also_say.send("mandatory").unwrap());
+        let queued = handle.spawn_own_blocking(move || say.send("queued").unwrap(), AtClose::Drop);
+        handle
+            .spawn_own_blocking(move || also_say.send("mandatory").unwrap(), AtClose::Run);
         let dropping = thread::spawn(move || drop(runtime));
         while !queued.is_finished() {
             thread::yield_now();

@@ -158,7 +158,8 @@ impl Builder {
     /// The most threads for closures that block ([`spawn_blocking`](crate::task::spawn_blocking)): 512 unless set.
     ///
     /// They are started when there is work for them, and do not count as worker threads. When all are busy further
-    /// closures wait in a queue that has no bound.
+    /// closures wait in a queue that has no bound. Files and standard streams do not wait behind closures: they have
+    /// threads of their own, which there may be as many of again.
     ///
     /// # Panics
     ///

@@ -68,6 +68,10 @@ pin_project! {
     /// It is registered with the runtime when it is first polled, and needs to stay in place from then on: pin it to
     /// poll it through a reference, as in `select!` or to [`reset`](Sleep::reset) it.
     ///
+    /// If its deadline has passed by the first poll, that poll is ready. The one exception saves a look at the clock: a
+    /// sleep made for five seconds or more, and first polled after they have passed, is woken as soon as the runtime
+    /// next looks at its timers.
+    ///
     /// After its runtime has shut down, a sleep that is not yet over pends for good.
     ///
     /// ```

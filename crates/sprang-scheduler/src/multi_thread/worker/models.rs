@@ -71,9 +71,11 @@ fn scheduler(spare_threads: usize) -> Model {
 /// The life of a worker's thread.
 fn work(worker: Worker) {
     worker.remote().parker.adopt();
+    worker.metrics.start();
     while let Some(task) = worker.next_or_wait() {
         worker.run_task(task);
     }
+    worker.metrics.stop();
 }
 
 /// On a thread that joins no other: loom takes an unpark of a thread in `join` for its end.

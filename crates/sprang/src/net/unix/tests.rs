@@ -313,20 +313,21 @@ fn a_configured_socket_listens_connects_and_sends() {
 fn datagrams_go_to_the_connected_peer_and_wait_for_room() {
     block_on(async {
         let (one, other) = UnixDatagram::pair().unwrap();
-        let mut sent = 0;
-        while one.try_send(&[sent; 3]).is_ok() {
+        let mut sent = 0_u32;
+        one.writable().await.unwrap();
+        while one.try_send(&sent.to_le_bytes()).is_ok() {
             sent += 1;
         }
         assert!(would_block(one.try_send(b"x")));
         let mut buf = [0; 8];
         let receive_all = async {
             for number in 0..=sent {
-                assert_eq!(other.recv(&mut buf).await.unwrap(), 3);
-                assert_eq!(buf[0], number, "none is lost or overtaken");
+                assert_eq!(other.recv(&mut buf).await.unwrap(), 4);
+                assert_eq!(buf[..4], number.to_le_bytes(), "none is lost or overtaken");
             }
         };
-        let (waited, ()) = join(one.send(&[sent; 3]), receive_all).await;
-        assert_eq!(waited.unwrap(), 3);
+        let (waited, ()) = join(one.send(&sent.to_le_bytes()), receive_all).await;
+        assert_eq!(waited.unwrap(), 4);
         one.shutdown(Shutdown::Write).unwrap();
         assert_eq!(one.send(b"x").await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     });
