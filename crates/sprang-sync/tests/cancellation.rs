@@ -761,3 +761,64 @@ fn a_broadcast_message_is_received_missed_or_dropped_by_each_receiver() {
         assert_eq!(Arc::strong_count(&token), 1);
     });
 }
+
+/// Futures that each thread makes, while others serve them.
+const ATTEMPTS: u32 = 20_000;
+
+/// As [`try_times`], with time for other threads after each poll, the last one too.
+fn try_among_others<F: Future>(times: u32, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    (0..times).find_map(|_| {
+        let output = try_times(1, future.as_mut());
+        std::thread::yield_now();
+        output
+    })
+}
+
+#[test]
+fn threads_that_cancel_lose_no_permit() {
+    const PERMITS: usize = 3;
+    let semaphore = Semaphore::new(PERMITS);
+    let semaphore = &semaphore;
+    std::thread::scope(|scope| {
+        for seed in 0..3 {
+            scope.spawn(move || {
+                let mut rng = Rng::new(seed << 1);
+                let mut held = None;
+                for _ in 0..ATTEMPTS {
+                    let wanted = 1 + rng.below(PERMITS as u32);
+                    // What is held goes back while others wait for it.
+                    let _before = held.take();
+                    held = try_among_others(rng.below(4), semaphore.acquire_many(wanted));
+                }
+            });
+        }
+    });
+    assert_eq!(semaphore.available_permits(), PERMITS);
+}
+
+#[test]
+fn threads_that_cancel_lose_no_message() {
+    let (sender, mut receiver) = mpsc::channel(2);
+    let token = Arc::new(());
+    let (mut sent, mut received) = (0, 0);
+    std::thread::scope(|scope| {
+        let sending = [1, 2].map(|seed| {
+            let (sender, token) = (sender.clone(), &token);
+            scope.spawn(move || {
+                let mut rng = Rng::new(seed << 1);
+                let send = |_: &u32| try_among_others(rng.below(4), sender.send(Arc::clone(token))).is_some();
+                (0..ATTEMPTS).filter(send).count()
+            })
+        });
+        let mut rng = Rng::new(0);
+        while sending.iter().any(|thread| !thread.is_finished()) {
+            received += usize::from(try_among_others(rng.below(4), receiver.recv()).is_some());
+        }
+        sent = sending.map(|thread| thread.join().unwrap()).iter().sum();
+    });
+    received += std::iter::from_fn(|| receiver.try_recv().ok()).count();
+    assert_eq!(received, sent);
+    assert_eq!(sender.capacity(), 2);
+    assert_eq!(Arc::strong_count(&token), 1);
+}

@@ -30,7 +30,7 @@
 //! |---|---|
 //! | `rt` | [`runtime`], [`task`], [`spawn`], [`task_local!`]: tasks, and the current-thread runtime |
 //! | `rt-multi-thread` | makes the work-stealing runtime the macros' default (it is always there with `rt`) |
-//! | `net` | [`net`]: TCP, UDP, Unix sockets and pipes; [`io::unix`](crate::io::unix): any other file descriptor |
+//! | `net` | [`net`]: TCP, UDP, Unix sockets and pipes; [`io::unix`]: any other file descriptor |
 //! | `time` | [`time`]: sleep, timeout, interval |
 //! | `sync` | [`sync`]: channels, locks, notifications |
 //! | `fs` | [`fs`]: files and directories |

@@ -2,13 +2,13 @@
 //!
 //! Purpose: one hop to a blocking thread for however many system calls.
 //!
-//! Called by: users. Calls: `io::offload`.
+//! Called by: users. Calls: `hop`.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::io::offload::hop;
+use super::hop;
 
 /// The contents of a file.
 ///

@@ -2,14 +2,14 @@
 //!
 //! Purpose: `std`'s builder, used on a blocking thread.
 //!
-//! Called by: users. Calls: `io::offload`.
+//! Called by: users. Calls: `hop`.
 
 use std::fs::DirBuilder as StdDirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use crate::io::offload::hop;
+use super::hop;
 
 /// How to create a directory.
 ///

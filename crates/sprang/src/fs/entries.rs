@@ -2,14 +2,14 @@
 //!
 //! Purpose: `std`'s functions, each as one hop to a blocking thread.
 //!
-//! Called by: users. Calls: `io::offload`.
+//! Called by: users. Calls: `hop`.
 
 use std::fs::{self, Metadata, Permissions};
 use std::io;
 use std::os::unix;
 use std::path::{Path, PathBuf};
 
-use crate::io::offload::hop;
+use super::hop;
 
 /// The absolute path of what is at `path`, without `.`, `..` and symbolic links.
 ///
@@ -197,12 +197,12 @@ pub async fn symlink_metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
 ///
 /// # Errors
 ///
-/// Those of [`std::fs::try_exists`]; besides, if the runtime has been shut down.
+/// Those of [`std::fs::exists`]; besides, if the runtime has been shut down.
 ///
 /// # Panics
 ///
 /// Outside of a runtime.
 pub async fn try_exists(path: impl AsRef<Path>) -> io::Result<bool> {
     let path = path.as_ref().to_owned();
-    hop(move || fs::try_exists(path)).await
+    hop(move || fs::exists(path)).await
 }

@@ -36,7 +36,7 @@
 //!
 //! The futures panic when they are polled outside of a runtime.
 //
-// Data flow: task → a function or type → `io::offload` → `runtime::blocking` → `std::fs` on a blocking thread.
+// Data flow: task → a function or type → [`hop`] → `io::offload` → `runtime::blocking` → `std::fs` on a blocking thread.
 
 #![deny(unsafe_code)]
 
@@ -58,3 +58,24 @@ pub use file::File;
 pub use file_times::FileTimes;
 pub use open_options::OpenOptions;
 pub use read_dir::{DirEntry, ReadDir, read_dir};
+
+use std::io;
+
+use crate::io::offload;
+
+/// Runs `call` on a blocking thread.
+///
+/// # Errors
+///
+/// Those of `call`; besides, if it was not run.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+async fn hop<R, F>(call: F) -> io::Result<R>
+where
+    F: FnOnce() -> io::Result<R> + Send + 'static,
+    R: Send + 'static,
+{
+    offload::start(call).await.map_err(offload::not_run)?
+}

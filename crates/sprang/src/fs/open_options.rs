@@ -2,15 +2,14 @@
 //!
 //! Purpose: `std`'s options, used on a blocking thread.
 //!
-//! Called by: users, `file`. Calls: `io::offload`.
+//! Called by: users, `file`. Calls: `hop`.
 
 use std::fs::OpenOptions as StdOpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::File;
-use crate::io::offload::hop;
+use super::{File, hop};
 
 /// How to open a file. As [`std::fs::OpenOptions`], which says more about what goes together.
 ///

@@ -19,7 +19,8 @@ use std::task::{Context, Poll, ready};
 
 use sprang_core::coop;
 
-use crate::io::offload::{self, hop};
+use super::hop;
+use crate::io::offload;
 use crate::task::JoinHandle;
 
 /// The most entries that come with one hop.

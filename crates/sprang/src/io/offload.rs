@@ -2,7 +2,7 @@
 //!
 //! Purpose: the hop of a call to such a thread and back, by itself or as one of a series that shares a buffer.
 //!
-//! Called by: `fs`, `io::stdio`. Calls: `runtime::blocking`.
+//! Called by: `fs`, `stdio`. Calls: `runtime::blocking`.
 //!
 //! Invariants:
 //! - I1: the bytes of a [`Buf`] outside of its range are left over from earlier use, and nobody sees them.
@@ -24,23 +24,6 @@ use crate::task::{JoinError, JoinHandle};
 
 /// The most bytes that go along with one hop, unless it is set otherwise.
 pub(crate) const MAX_BUF_SIZE: usize = 2 * 1024 * 1024;
-
-/// Runs `call` on a blocking thread.
-///
-/// # Errors
-///
-/// Those of `call`; besides, if it was not run.
-///
-/// # Panics
-///
-/// Outside of a runtime.
-pub(crate) async fn hop<R, F>(call: F) -> io::Result<R>
-where
-    F: FnOnce() -> io::Result<R> + Send + 'static,
-    R: Send + 'static,
-{
-    start(call).await.map_err(not_run)?
-}
 
 /// Begins to run `call` on a blocking thread. It is dropped if it is still queued when the runtime ends.
 ///

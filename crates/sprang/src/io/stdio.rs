@@ -39,6 +39,7 @@ use super::{AsyncRead, AsyncWrite, ReadBuf};
 /// ```
 #[derive(Debug)]
 pub struct Stdin {
+    std: io::Stdin,
     reads: Series<io::Result<()>>,
 }
 
@@ -50,6 +51,7 @@ pub struct Stdin {
 /// Reads give an error if the runtime has been shut down, and panic outside of one.
 pub fn stdin() -> Stdin {
     Stdin {
+        std: io::stdin(),
         reads: Series::default(),
     }
 }
@@ -123,93 +125,106 @@ pub fn stderr() -> Stderr {
 /// What is written to one of `std`'s handles.
 #[derive(Debug)]
 struct Output<W> {
-    std: fn() -> W,
+    std: W,
+    /// Another handle to the same, for a thread.
+    another: fn() -> W,
     operations: Series<io::Result<()>>,
     /// Whether something was written after the last flush.
     unflushed: bool,
 }
 
-impl<W: Write> Output<W> {
-    fn new(std: fn() -> W) -> Self {
+impl<W: Write + 'static> Output<W> {
+    fn new(handle: fn() -> W) -> Self {
         Self {
-            std,
+            std: handle(),
+            another: handle,
             operations: Series::default(),
             unflushed: false,
         }
     }
-}
 
-impl<W: Write + 'static> AsyncWrite for Output<W> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, src: &[u8]) -> Poll<io::Result<usize>> {
-        let output = self.get_mut();
-        ready!(output.operations.poll_outcome(cx))?.unwrap_or(Ok(()))?;
-        let n = output.operations.buf.copy_from(&[IoSlice::new(src)], MAX_BUF_SIZE);
-        let std = output.std;
-        output.operations.promise(move |buf| buf.write_to(&mut std()))?;
-        output.unflushed = true;
+    fn poll_write(&mut self, cx: &mut Context<'_>, src: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.operations.poll_outcome(cx))?.unwrap_or(Ok(()))?;
+        let n = self.operations.buf.copy_from(&[IoSlice::new(src)], MAX_BUF_SIZE);
+        let std = self.another;
+        self.operations.promise(move |buf| buf.write_to(&mut std()))?;
+        self.unflushed = true;
         Poll::Ready(Ok(n))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let output = self.get_mut();
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            ready!(output.operations.poll_outcome(cx))?.unwrap_or(Ok(()))?;
-            if !output.unflushed {
+            ready!(self.operations.poll_outcome(cx))?.unwrap_or(Ok(()))?;
+            if !self.unflushed {
                 return Poll::Ready(Ok(()));
             }
-            let std = output.std;
-            output.operations.promise(move |_| std().flush())?;
-            output.unflushed = false;
+            let std = self.another;
+            self.operations.promise(move |_| std().flush())?;
+            self.unflushed = false;
         }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(cx)
     }
 }
 
 impl AsyncWrite for Stdout {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, src: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().output).poll_write(cx, src)
+        self.get_mut().output.poll_write(cx, src)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().output).poll_flush(cx)
+        self.get_mut().output.poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().output).poll_shutdown(cx)
+        self.get_mut().output.poll_flush(cx)
     }
 }
 
 impl AsyncWrite for Stderr {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, src: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().output).poll_write(cx, src)
+        self.get_mut().output.poll_write(cx, src)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().output).poll_flush(cx)
+        self.get_mut().output.poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().output).poll_shutdown(cx)
+        self.get_mut().output.poll_flush(cx)
+    }
+}
+
+impl AsFd for Stdin {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.std.as_fd()
     }
 }
 
 impl AsRawFd for Stdin {
     fn as_raw_fd(&self) -> RawFd {
-        io::stdin().as_raw_fd()
+        self.std.as_raw_fd()
+    }
+}
+
+impl AsFd for Stdout {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.output.std.as_fd()
     }
 }
 
 impl AsRawFd for Stdout {
     fn as_raw_fd(&self) -> RawFd {
-        io::stdout().as_raw_fd()
+        self.output.std.as_raw_fd()
+    }
+}
+
+impl AsFd for Stderr {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.output.std.as_fd()
     }
 }
 
 impl AsRawFd for Stderr {
     fn as_raw_fd(&self) -> RawFd {
-        io::stderr().as_raw_fd()
+        self.output.std.as_raw_fd()
     }
 }

@@ -7,6 +7,7 @@
 //! | [`UdpSocket`], [`UnixDatagram`] | a socket for datagrams |
 //! | [`TcpSocket`], [`UnixSocket`] | a socket to configure before it connects or listens |
 //! | [`tcp`], [`unix`] | the halves of a stream that was split; addresses and credentials of Unix |
+//! | [`udp`] | datagrams that go and come in batches |
 //! | [`unix::pipe`] | pipes |
 //! | [`ToSocketAddrs`], [`lookup_host`] | names and addresses |
 //!
@@ -30,7 +31,7 @@ mod resolve;
 pub mod tcp;
 #[cfg(test)]
 pub(crate) mod testing;
-mod udp;
+pub mod udp;
 #[cfg(unix)]
 pub mod unix;
 
@@ -38,7 +39,7 @@ pub use addr::{ToSocketAddrs, lookup_host};
 pub use tcp::listener::TcpListener;
 pub use tcp::socket::TcpSocket;
 pub use tcp::stream::TcpStream;
-pub use udp::UdpSocket;
+pub use udp::socket::UdpSocket;
 #[cfg(unix)]
 pub use unix::{datagram::UnixDatagram, listener::UnixListener, socket::UnixSocket, stream::UnixStream};
 

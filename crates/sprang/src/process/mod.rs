@@ -67,6 +67,7 @@ mod running;
 mod stdio;
 
 #[cfg(test)]
+#[allow(unsafe_code, reason = "calls `pre_exec`")]
 mod tests;
 
 pub use child::Child;

@@ -285,8 +285,7 @@ mod tests {
         let (say, said) = channel();
         let also_say = say.clone();
         let queued = handle.spawn_own_blocking(move || say.send("queued").unwrap(), AtClose::Drop);
-        handle
-            .spawn_own_blocking(move || also_say.send("mandatory").unwrap(), AtClose::Run);
+        handle.spawn_own_blocking(move || also_say.send("mandatory").unwrap(), AtClose::Run);
         let dropping = thread::spawn(move || drop(runtime));
         while !queued.is_finished() {
             thread::yield_now();

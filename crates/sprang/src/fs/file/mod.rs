@@ -2,7 +2,7 @@
 //!
 //! Purpose: the public type; what it does with the file's position is in `cursor`.
 //!
-//! Data flow: task → [`File`] → `cursor` (what reads, writes, seeks) or `io::offload` (what does not) → a blocking thread.
+//! Data flow: task → [`File`] → `cursor` (what reads, writes, seeks) or `hop` (what does not) → a blocking thread.
 
 mod cursor;
 #[allow(unsafe_code, reason = "`FromRawFd`, whose caller vouches for the descriptor")]
@@ -19,8 +19,8 @@ use std::time::SystemTime;
 
 use sprang_sync::Mutex;
 
-use super::{FileTimes, OpenOptions};
-use crate::io::offload::{self, MAX_BUF_SIZE};
+use super::{FileTimes, OpenOptions, hop};
+use crate::io::offload::MAX_BUF_SIZE;
 use crate::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 use cursor::Cursor;
 
@@ -254,7 +254,7 @@ impl File {
         call: impl FnOnce(&StdFile) -> io::Result<R> + Send + 'static,
     ) -> io::Result<R> {
         let std = Arc::clone(&self.std);
-        offload::hop(move || call(&std)).await
+        hop(move || call(&std)).await
     }
 }
 

@@ -9,7 +9,7 @@ use std::task::Poll;
 use sprang_io::ReadBuf;
 use sprang_reactor::Interest;
 
-use super::UdpSocket;
+use crate::net::UdpSocket;
 use crate::net::testing::{Rt, block_on, join, poll_once};
 
 const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
@@ -304,4 +304,151 @@ fn sockets_and_their_futures_cross_threads() {
         sendable(socket.recv_from(&mut [0])).await.unwrap();
         sendable(socket.writable()).await.unwrap();
     }));
+}
+
+mod batches {
+    use std::num::NonZeroU16;
+
+    use super::*;
+    use crate::net::udp::{Incoming, Outgoing};
+
+    /// Receives `number` datagrams, in as many batches as it takes.
+    async fn receive(socket: &UdpSocket, number: usize) -> Vec<(Vec<u8>, SocketAddr)> {
+        let mut received = Vec::new();
+        while received.len() < number {
+            let mut bufs = vec![[0; 70_000]; 50];
+            let mut batch: Vec<_> = bufs.iter_mut().map(|buf| Incoming::new(buf)).collect();
+            let n = socket.recv_batch(&mut batch).await.unwrap();
+            assert!(0 < n && n <= batch.len());
+            for incoming in &batch[..n] {
+                let sender = incoming.sender().unwrap();
+                received.extend(incoming.datagrams().map(|datagram| (datagram.to_vec(), sender)));
+            }
+            assert!(
+                batch[n..]
+                    .iter()
+                    .all(|rest| rest.payload().is_empty() && rest.sender().is_none())
+            );
+        }
+        received
+    }
+
+    async fn send_all(socket: &UdpSocket, mut batch: &[Outgoing<'_>]) {
+        while !batch.is_empty() {
+            let sent = socket.send_batch(batch).await.unwrap();
+            assert!(0 < sent && sent <= batch.len());
+            batch = &batch[sent..];
+        }
+    }
+
+    #[test]
+    fn a_batch_goes_and_comes_in_order_with_its_senders() {
+        block_on(async {
+            let receiver = UdpSocket::bind(LOOPBACK).await.unwrap();
+            let to = receiver.local_addr().unwrap();
+            let payloads: Vec<_> = (1..=100_u8).map(|i| vec![i; i.into()]).collect();
+            let one = UdpSocket::bind(LOOPBACK).await.unwrap();
+            let batch: Vec<_> = payloads.iter().map(|payload| Outgoing::new(payload).to(to)).collect();
+            send_all(&one, &batch).await;
+            let connected = UdpSocket::bind(LOOPBACK).await.unwrap();
+            connected.connect(to).await.unwrap();
+            let batch: Vec<_> = payloads.iter().map(|payload| Outgoing::new(payload)).collect();
+            send_all(&connected, &batch).await;
+            let mut received = receive(&receiver, 200).await.into_iter();
+            for socket in [&one, &connected] {
+                for payload in &payloads {
+                    assert_eq!(
+                        received.next().unwrap(),
+                        (payload.clone(), socket.local_addr().unwrap())
+                    );
+                }
+            }
+            assert!(received.next().is_none());
+        });
+    }
+
+    #[test]
+    fn a_batch_waits_for_its_first_datagram_only() {
+        block_on(async {
+            let (one, other) = pair().await;
+            let mut bufs = [[0; 8]; 4];
+            let mut batch = bufs.each_mut().map(|buf| Incoming::new(buf));
+            assert!(would_block(other.try_recv_batch(&mut batch)));
+            let (received, sent) = join(other.recv_batch(&mut batch), one.send(b"abc")).await;
+            assert_eq!((received.unwrap(), sent.unwrap()), (1, 3));
+            assert!(would_block(other.try_recv_batch(&mut batch)));
+            assert_eq!(other.recv_batch(&mut []).await.unwrap(), 0);
+            assert_eq!(
+                (one.send_batch(&[]).await.unwrap(), one.try_send_batch(&[]).unwrap()),
+                (0, 0)
+            );
+        });
+    }
+
+    #[test]
+    fn a_datagram_that_is_too_long_for_its_room_or_the_network_is_told_of() {
+        block_on(async {
+            let (one, other) = pair().await;
+            one.writable().await.unwrap();
+            assert_eq!(
+                one.try_send_batch(&[Outgoing::new(b"abcdef"), Outgoing::new(b"")])
+                    .unwrap(),
+                2
+            );
+            let mut bufs = [[0; 4]; 2];
+            let mut batch = bufs.each_mut().map(|buf| Incoming::new(buf));
+            assert_eq!(other.recv_batch(&mut batch).await.unwrap(), 2);
+            assert_eq!((batch[0].payload(), batch[0].is_truncated()), (&b"abcd"[..], true));
+            assert_eq!((batch[1].payload(), batch[1].is_truncated()), (&b""[..], false));
+            assert_eq!(batch[1].datagrams().count(), 0);
+            let too_long = vec![0; 1 << 16];
+            let error = one.send_batch(&[Outgoing::new(&too_long)]).await.unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EMSGSIZE));
+            let short = one.send_batch(&[Outgoing::new(b"x"), Outgoing::new(&too_long)]).await;
+            assert_eq!(short.unwrap(), 1, "what was sent before is told of first");
+        });
+    }
+
+    #[test]
+    fn a_closed_port_is_an_error_of_the_batch_that_waits() {
+        block_on(async {
+            let (one, other) = pair().await;
+            drop(other);
+            let mut buf = [0; 8];
+            let mut batch = [Incoming::new(&mut buf)];
+            let (received, sent) = join(one.recv_batch(&mut batch), one.send(b"x")).await;
+            sent.unwrap();
+            assert_eq!(received.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        });
+    }
+
+    /// The kernel splits what is sent, and merges what is received where that is asked for. It may also not merge.
+    #[test]
+    fn segments_are_split_and_merged_by_the_kernel() {
+        block_on(async {
+            let text: Vec<u8> = (0..10_500_u32).map(|i| (i % 251) as u8).collect();
+            let size = NonZeroU16::new(1_000).unwrap();
+            for merge in [false, true] {
+                let (one, other) = pair().await;
+                other.set_gro(merge).unwrap();
+                send_all(&one, &[Outgoing::new(&text).in_segments(size)]).await;
+                let received = receive(&other, 11).await;
+                assert_eq!(received.len(), 11);
+                assert!(
+                    received
+                        .iter()
+                        .map(|(datagram, _)| &datagram[..])
+                        .eq(text.chunks(1_000))
+                );
+            }
+            let (one, other) = pair().await;
+            other.set_gro(true).unwrap();
+            send_all(&one, &[Outgoing::new(&text).in_segments(size)]).await;
+            let mut buf = vec![0; 1 << 16];
+            let mut batch = [Incoming::new(&mut buf)];
+            other.recv_batch(&mut batch).await.unwrap();
+            assert_eq!(batch[0].payload().len(), text.len(), "loopback merges all of it");
+            assert_eq!(batch[0].datagrams().count(), 11);
+        });
+    }
 }

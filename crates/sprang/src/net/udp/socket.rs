@@ -19,9 +19,9 @@ use socket2::{SockAddr, SockRef};
 use sprang_io::ReadBuf;
 use sprang_reactor::{Direction, Interest, PollEvented, Ready};
 
-use super::addr::{first_of, resolve};
-use super::receive::{self, PEEK};
-use super::{ToSocketAddrs, debug_assert_nonblocking};
+use crate::net::addr::{first_of, resolve};
+use crate::net::receive::{self, PEEK};
+use crate::net::{ToSocketAddrs, debug_assert_nonblocking};
 
 /// A UDP socket.
 ///
@@ -673,12 +673,12 @@ impl UdpSocket {
         SockRef::from(self).bind_device(interface)
     }
 
-    async fn sending<R>(&self, f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    pub(super) async fn sending<R>(&self, f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
         self.io.registration().async_io(Interest::WRITABLE, f).await
     }
 
     /// For errors too (I2).
-    async fn receiving<R>(&self, f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    pub(super) async fn receiving<R>(&self, f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
         self.io
             .registration()
             .async_io(Interest::READABLE | Interest::ERROR, f)
@@ -689,7 +689,7 @@ impl UdpSocket {
         self.io.registration().poll_io(cx, Direction::Read, f)
     }
 
-    fn try_receive<R>(&self, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+    pub(super) fn try_receive<R>(&self, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
         self.io.registration().try_io(Interest::READABLE, f)
     }
 
@@ -735,6 +735,3 @@ impl AsFd for UdpSocket {
         self.io.as_fd()
     }
 }
-
-#[cfg(test)]
-mod tests;
