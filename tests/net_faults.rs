@@ -465,7 +465,7 @@ fn twenty_thousand_connections_at_once_are_served_and_leave_nothing_behind() {
     }
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
     let limit = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
-    let limit: usize = limit.split_whitespace().nth(3).unwrap().parse().unwrap();
+    let limit = limit.split_whitespace().nth(3).unwrap().parse().unwrap_or(usize::MAX);
     let number = 20_000.min(limit - 100) / 2;
     let runtime = multi_thread(2);
     let before = open_descriptors();

@@ -36,7 +36,10 @@ async fn text(command: &mut Command) -> String {
 /// Polls once, and drops the future.
 fn is_pending<F: Future>(future: F) -> bool {
     let mut future = pin!(future);
-    future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending()
+    future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+        .is_pending()
 }
 
 #[test]
@@ -70,10 +73,16 @@ fn what_is_set_reaches_the_child() {
     on_each(|rt| {
         rt.block_on(async {
             let mut command = sh("echo $0 $1 $2 $A $B $C; pwd");
-            command.args(["zero", "one", "two"]).env("A", "a").envs([("B", "b"), ("C", "c")]);
+            command
+                .args(["zero", "one", "two"])
+                .env("A", "a")
+                .envs([("B", "b"), ("C", "c")]);
             command.env_remove("C").current_dir("/");
             assert_eq!(text(&mut command).await, "zero one two a b\n/\n");
-            assert_eq!(text(Command::new("/usr/bin/env").env_clear().env("A", "a")).await, "A=a\n");
+            assert_eq!(
+                text(Command::new("/usr/bin/env").env_clear().env("A", "a")).await,
+                "A=a\n"
+            );
             assert_eq!(text(sh("echo $0").arg0("named")).await, "named\n");
             // The fifth field of `stat` is the process group; the shell's name has no blanks.
             let own_group = sh("read pid name state parent group rest < /proc/$$/stat; echo $(($$ - group))")
@@ -187,7 +196,10 @@ fn streams_that_std_made_are_taken_over() {
         rt.block_on(async {
             let mut command = StdCommand::new("sh");
             command.args(["-c", "read x; echo $x; echo $x >&2"]);
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
             let mut child = command.spawn().unwrap();
             let mut stdin = sprang::process::ChildStdin::from_std(child.stdin.take().unwrap()).unwrap();
             let mut stdout = sprang::process::ChildStdout::from_std(child.stdout.take().unwrap()).unwrap();
@@ -324,7 +336,14 @@ fn a_signal_that_ends_a_child_is_its_status() {
             assert_eq!(child.wait().await.unwrap().signal(), Some(9));
             let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
             let id = child.id().unwrap().to_string();
-            assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+            assert!(
+                Command::new("kill")
+                    .args(["-TERM", &id])
+                    .status()
+                    .await
+                    .unwrap()
+                    .success()
+            );
             assert_eq!(child.wait().await.unwrap().signal(), Some(15));
         });
     });

@@ -69,7 +69,11 @@ fn open_descriptors() -> usize {
 
 /// A child that ends when its standard input does.
 fn cat() -> Child {
-    Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+    Command::new("cat")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// Waits with a future that has been polled before it is dropped.
@@ -233,18 +237,23 @@ fn two_hundred_at_once_end_and_nothing_is_left_of_them() {
             let mut inputs = Vec::new();
             for i in 0..200 {
                 let mut child = Command::new("sh");
-                child.args(["-c", &format!("read x; exit {}", i % 7)]).stdin(Stdio::piped());
+                child
+                    .args(["-c", &format!("read x; exit {}", i % 7)])
+                    .stdin(Stdio::piped());
                 let mut child = child.spawn().unwrap();
                 inputs.push(take_input(&mut child));
                 // Half of them are waited for, the others let go: before a wait, or during one.
-                waits.push((i % 7, sprang::spawn(async move {
-                    match i % 4 {
-                        0 => begin_wait(&mut child).await,
-                        1 => {}
-                        _ => return child.wait().await.unwrap().code(),
-                    }
-                    None
-                })));
+                waits.push((
+                    i % 7,
+                    sprang::spawn(async move {
+                        match i % 4 {
+                            0 => begin_wait(&mut child).await,
+                            1 => {}
+                            _ => return child.wait().await.unwrap().code(),
+                        }
+                        None
+                    }),
+                ));
             }
             assert_eq!(living_and_zombies(), (200, 0));
             drop(inputs);

@@ -137,3 +137,63 @@ fn a_task_that_blocks_in_place_is_running() {
     assert_eq!(state, Some(TaskState::Running { worker: None }));
     drop(release);
 }
+
+#[test]
+fn a_runtime_that_tracks_its_tasks_says_what_they_wait_for() {
+    for builder in [&mut Builder::new_current_thread(), &mut Builder::new_multi_thread()] {
+        let runtime = builder.enable_all().track_tasks().build().unwrap();
+        runtime.block_on(async {
+            let (kept, waited_for) = oneshot::channel::<()>();
+            let (sender, mut receiver) = sprang::sync::mpsc::channel::<()>(1);
+            sender.try_send(()).unwrap();
+            let lock = std::sync::Arc::new(sprang::sync::Mutex::new(()));
+            let guard = std::sync::Arc::clone(&lock).lock_owned().await;
+            let socket = sprang::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let pending = sprang::spawn(std::future::pending::<()>());
+            let awaited = pending.id();
+            let tasks = [
+                ("a timer", sprang::spawn(sleep(PATIENCE))),
+                ("a oneshot", sprang::spawn(async { drop(waited_for.await) })),
+                (
+                    "room in a channel",
+                    sprang::spawn(async move { sender.send(()).await.unwrap() }),
+                ),
+                ("a lock", sprang::spawn(async move { drop(lock.lock().await) })),
+                ("I/O", sprang::spawn(async move { drop(socket.accept().await) })),
+                ("a task", sprang::spawn(async move { drop(pending.await) })),
+            ];
+            let handle = runtime.handle();
+            let is_idle = |id| {
+                let dump = handle.task_dump();
+                find(&dump, id).is_some_and(|task| task.state() == TaskState::Idle && task.polls() > Some(0))
+            };
+            for (what, task) in &tasks {
+                while !is_idle(task.id()) {
+                    task::yield_now().await;
+                }
+                let dump = handle.task_dump();
+                let entry = find(&dump, task.id()).unwrap();
+                assert!(entry.waits_for().unwrap().contains(what), "{entry}");
+                assert_eq!(entry.polls(), Some(1));
+                assert!(entry.last_poll().unwrap().elapsed() < PATIENCE);
+            }
+            let dump = handle.task_dump();
+            assert_eq!(
+                find(&dump, awaited).unwrap().waits_for(),
+                None,
+                "a future that says nothing"
+            );
+            let text = dump.to_string();
+            assert!(text.contains("idle, waits for a timer, 1 polls"), "{text}");
+
+            // Woken, and ended: no longer in the table.
+            drop((kept, guard));
+            let oneshot = tasks[1].1.id();
+            for (_, task) in tasks.into_iter().skip(1).take(1) {
+                task.await.unwrap();
+            }
+            assert!(find(&handle.task_dump(), oneshot).is_none());
+            receiver.close();
+        });
+    }
+}

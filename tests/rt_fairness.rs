@@ -65,6 +65,9 @@ struct Setting {
 const INTERVALS: [(usize, usize); 5] = [(61, 61), (1, 1), (2, 2), (7, 100), (100, 7)];
 const HUGE: (usize, usize) = (u32::MAX as usize, u32::MAX as usize);
 
+/// Polls after which a worker whose tasks have all yielded looks at the other workers.
+const SEARCH_INTERVAL: usize = 16;
+
 /// The tasks that one poll of a `LocalSet` runs.
 const LOCAL_TASKS: usize = 61;
 
@@ -685,6 +688,40 @@ fn a_worker_without_work_serves_what_comes() {
 }
 
 /// Inside of a `LocalSet` as in the runtime itself.
+/// What the other worker is stuck with.
+#[test]
+fn a_worker_whose_only_task_yields_looks_at_the_other_one() {
+    bounded(|| {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .blocked_policy(BlockedPolicy::Off)
+            .build()
+            .unwrap();
+        let polls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&polls);
+        runtime.spawn(async move {
+            loop {
+                counted.fetch_add(1, SeqCst);
+                yield_now().await;
+            }
+        });
+        let stuck = runtime.spawn(async move {
+            for _ in 0..ROUNDS {
+                let (sender, receiver) = std::sync::mpsc::channel();
+                // The first one goes to the LIFO slot, the second one to the queue.
+                drop(sprang::spawn(async {}));
+                let at = Arc::clone(&polls);
+                drop(sprang::spawn(async move { sender.send(at.load(SeqCst)).unwrap() }));
+                let before = polls.load(SeqCst);
+                let waited = receiver.recv().unwrap().saturating_sub(before);
+                assert!(waited <= 2 * SEARCH_INTERVAL, "{waited} polls");
+                yield_now().await;
+            }
+        });
+        runtime.block_on(stuck).unwrap();
+    });
+}
+
 #[test]
 fn a_root_future_waits_for_the_interval() {
     let settings = INTERVALS.map(|intervals| Setting::new(Kind::CurrentThread, intervals));

@@ -8,8 +8,10 @@
 //! | [`Counter`], [`on_drop`] | seeing destructors run |
 //! | [`child`], [`is_child`] | running a test in a process of its own |
 //! | [`panic_message`] | what a caught panic says |
+//! | [`temp`] | directories for files |
 //! | [`wakers`] | wakers that misbehave |
 
+pub mod temp;
 pub mod wakers;
 
 use std::any::Any;

@@ -13,6 +13,7 @@
 //! | [`wakeups`] | any number of batches, in which a waker that panics costs nobody else a wake-up |
 //! | [`slot`] | thread-local slots for the ambient handles, and the worker's lane |
 //! | [`timer`] | a way to sleep, for crates that know no timers |
+//! | [`waiting`] | what the task being polled waits for, in words |
 //! | [`park`] | the seam between the scheduler and its drivers |
 //! | [`rng`] | a small fast generator for victim selection and `select!` |
 //!
@@ -26,5 +27,6 @@ pub mod primitive;
 pub mod rng;
 pub mod slot;
 pub mod timer;
+pub mod waiting;
 pub mod wake_batch;
 pub mod wakeups;

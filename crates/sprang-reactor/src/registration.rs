@@ -201,7 +201,10 @@ impl Registration {
     /// Those of `operation`; besides, if the driver is gone.
     pub async fn async_io<R>(&self, interest: Interest, mut operation: impl FnMut() -> io::Result<R>) -> io::Result<R> {
         loop {
-            let event = self.readiness(interest).await?;
+            let event = self.io.readiness(interest).await;
+            if event.is_shut_down() {
+                return Err(gone());
+            }
             let unit = poll_fn(coop::poll_proceed).await;
             match operation() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.io.clear_ready(event),

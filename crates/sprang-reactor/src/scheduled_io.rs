@@ -44,10 +44,14 @@ use sprang_core::primitive::cell::UnsafeCell;
 use sprang_core::primitive::sync::Mutex;
 use sprang_core::primitive::sync::atomic::AtomicUsize;
 use sprang_core::primitive::sync::atomic::Ordering::Relaxed;
+use sprang_core::waiting;
 use sprang_core::wake_batch::WakeBatch;
 
 use crate::interest::Interest;
 use crate::ready::Ready;
+
+/// What the task waits for that waits here.
+const IO: &str = "I/O";
 
 const SHUT_DOWN: usize = 1 << 16;
 const TICK_SHIFT: u32 = 17;
@@ -247,6 +251,9 @@ impl ScheduledIo {
         };
         // Outside the lock (I4).
         drop(unused);
+        if poll.is_pending() {
+            waiting::on(IO);
+        }
         poll
     }
 
@@ -342,6 +349,7 @@ impl Readiness<'_> {
         // SAFETY: the node is not linked; it is pinned, and its drop unlinks it (I3).
         unsafe { waiters.listed.push_back(NonNull::from(&self.waiter)) };
         self.stage.set(Stage::Waiting);
+        waiting::on(IO);
         Poll::Pending
     }
 
@@ -373,6 +381,7 @@ impl Future for Readiness<'_> {
         let this = self.as_ref().get_ref();
         if this.stage.get() == Stage::Waiting {
             if this.wait(cx).is_pending() {
+                waiting::on(IO);
                 return Poll::Pending;
             }
             this.stage.set(Stage::Idle);

@@ -217,7 +217,7 @@ impl Handle {
         let mut listing = Listing::default();
         listing.add_shard(&self.shared.shard);
         listing.add_running(0, self.shared.metrics.progress.running());
-        listing.finish(self.totals().alive)
+        listing.finish(self.totals().alive, self.shared.config.hooks.tracking.as_deref())
     }
 }
 

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::panic::Location;
 
 use crate::task::{Id, Shard};
+use crate::tracking::{Track, Tracking};
 
 /// What a task is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct TaskRecord {
     pub spawned_at: &'static Location<'static>,
     /// What it is doing.
     pub state: TaskState,
+    /// What else is known of it, if its scheduler keeps [track](crate::tracking).
+    pub track: Option<Track>,
 }
 
 /// The tasks of a scheduler.
@@ -67,13 +70,22 @@ impl Listing {
     pub(crate) fn add_running(&mut self, worker: usize, running: Option<(Id, &'static Location<'static>)>) {
         let Some((id, spawned_at)) = running else { return };
         let state = TaskState::Running { worker: Some(worker) };
-        self.0.insert(id, TaskRecord { id, spawned_at, state });
+        let task = TaskRecord {
+            id,
+            spawned_at,
+            state,
+            track: None,
+        };
+        self.0.insert(id, task);
     }
 
     /// The tasks, where `alive` are there in all.
-    pub(crate) fn finish(self, alive: usize) -> TaskListing {
+    pub(crate) fn finish(self, alive: usize, tracking: Option<&Tracking>) -> TaskListing {
         let mut tasks: Vec<_> = self.0.into_values().collect();
         tasks.sort_unstable_by_key(|task| task.id);
+        if let Some(tracking) = tracking {
+            tasks.iter_mut().for_each(|task| task.track = tracking.look_up(task.id));
+        }
         let unpolled = alive.saturating_sub(tasks.len());
         TaskListing { tasks, unpolled }
     }

@@ -16,11 +16,12 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Instant;
 
-use sprang_core::coop;
+use sprang_core::{coop, waiting};
 
 use crate::histogram::{Histogram, HistogramConfiguration};
 use crate::panics::survive;
 use crate::task::{Id, Notified};
+use crate::tracking::Tracking;
 
 /// What a hook is told of a task.
 #[derive(Debug)]
@@ -83,6 +84,8 @@ pub struct Hooks {
     pub before_poll: Option<TaskHook>,
     /// After each poll of a task.
     pub after_poll: Option<TaskHook>,
+    /// Where it is noted how often each task was polled, and what it waits for.
+    pub tracking: Option<Arc<Tracking>>,
 }
 
 impl Hooks {
@@ -127,7 +130,10 @@ pub(crate) struct Observer {
 impl Observer {
     /// `None` if there is nothing to be done.
     pub(crate) fn new(hooks: &Hooks, histogram: Option<&Arc<Histogram>>) -> Option<Box<Self>> {
-        let wanted = hooks.before_poll.is_some() || hooks.after_poll.is_some() || histogram.is_some();
+        let wanted = hooks.before_poll.is_some()
+            || hooks.after_poll.is_some()
+            || hooks.tracking.is_some()
+            || histogram.is_some();
         wanted.then(|| {
             Box::new(Self {
                 hooks: hooks.clone(),
@@ -142,7 +148,11 @@ impl Observer {
         let meta = task.meta();
         call(self.hooks.before_poll.as_ref(), &meta);
         let begun = self.histogram.as_ref().map(|histogram| (histogram, Instant::now()));
+        waiting::clear();
         let ended = coop::budget(|| task.turn());
+        if let Some(tracking) = &self.hooks.tracking {
+            tracking.record(meta.id(), ended, waiting::take());
+        }
         if let Some((histogram, begun)) = begun {
             histogram.record(begun.elapsed());
         }

@@ -10,7 +10,7 @@
 //! | [`multi_thread`] | the work-stealing scheduler |
 //! | [`current_thread`] | the scheduler that runs on whoever blocks on it |
 //! | [`local`] | the scheduler of tasks that stay on one thread, run by whoever polls it |
-//! | [`hooks`], [`histogram`], [`metrics`], [`dump`] | what a user can see of all that |
+//! | [`hooks`], [`histogram`], [`metrics`], [`tracking`], [`dump`] | what a user can see of all that |
 //! | [`blocking`] | threads for closures that block |
 //! | [`park_thread`] | blocking a plain thread on a future |
 
@@ -30,4 +30,5 @@ pub mod park_thread;
 mod queue;
 mod spin;
 pub mod task;
+pub mod tracking;
 mod yielding;

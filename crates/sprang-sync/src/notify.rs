@@ -36,6 +36,7 @@ use std::task::{Context, Poll, Waker};
 use sprang_core::primitive::sync::atomic::AtomicUsize;
 use sprang_core::primitive::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use sprang_core::primitive::sync::{Mutex, MutexGuard};
+use sprang_core::waiting;
 
 use crate::wait_list::{Fill, WaitList, Waiter, wake_in_batches};
 
@@ -418,6 +419,7 @@ impl<N: Deref<Target = Notify>> Wait<N> {
             this.stage = Stage::Done;
             return Poll::Ready(());
         }
+        waiting::on("a notification");
         Poll::Pending
     }
 

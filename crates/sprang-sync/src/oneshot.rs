@@ -40,6 +40,7 @@ use sprang_core::coop;
 use sprang_core::primitive::cell::UnsafeCell;
 use sprang_core::primitive::sync::atomic::AtomicUsize;
 use sprang_core::primitive::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use sprang_core::waiting;
 
 use self::error::{RecvError, TryRecvError};
 use crate::blocking::block_on;
@@ -575,6 +576,7 @@ impl<T> Future for Receiver<T> {
             // SAFETY: this is the receiver, and with `&mut` the only access to its side.
             let pending = unsafe { park(&channel.state, &channel.rx, RX_WAKER, DONE, cx) };
             if pending {
+                waiting::on("a oneshot");
                 return Poll::Pending;
             }
         }

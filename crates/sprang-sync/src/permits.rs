@@ -35,12 +35,16 @@ use sprang_core::coop;
 use sprang_core::primitive::sync::atomic::AtomicUsize;
 use sprang_core::primitive::sync::atomic::Ordering::{AcqRel, Acquire as AcquireOrdering, Relaxed, Release};
 use sprang_core::primitive::sync::{Mutex, MutexGuard};
+use sprang_core::waiting;
 
 use crate::wait_list::{Fill, WaitList, Waiter, wake_in_batches};
 
 const CLOSED: usize = 0b01;
 const WAITERS: usize = 0b10;
 const SHIFT: u32 = 2;
+
+/// What the task waits for that waits here.
+const PERMITS: &str = "a lock, a semaphore or room in a channel";
 
 /// Permits that one semaphore can hold.
 pub(crate) const MAX_PERMITS: usize = usize::MAX >> 3;
@@ -414,6 +418,7 @@ impl Acquire<'_> {
                 let old = unsafe { list.push_back(waiter, Some(waker)) };
                 drop(list);
                 drop(old);
+                waiting::on(PERMITS);
                 Poll::Pending
             }
         }
@@ -430,6 +435,7 @@ impl Acquire<'_> {
                 let old = unsafe { self.waiter.replace_waker(Some(waker)) };
                 drop(list);
                 drop(old);
+                waiting::on(PERMITS);
                 return Poll::Pending;
             }
             drop(list);

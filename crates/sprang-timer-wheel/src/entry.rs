@@ -45,6 +45,7 @@ use sprang_core::primitive::cell::UnsafeCell;
 use sprang_core::primitive::sync::Arc;
 use sprang_core::primitive::sync::atomic::AtomicU64;
 use sprang_core::primitive::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use sprang_core::waiting;
 
 use crate::handle::{Handle, current_runtime, lane_of};
 use crate::lane::{Lane, NotArmed};
@@ -109,9 +110,9 @@ impl Timer {
         let this = self.project();
         match this.entry.state() {
             State::Fired => Poll::Ready(()),
-            State::Closed => Poll::Pending,
+            State::Closed => pending(),
             // SAFETY: we own the entry, which was armed when we looked.
-            State::Armed(_) if unsafe { this.entry.wakes(cx.waker()) } => Poll::Pending,
+            State::Armed(_) if unsafe { this.entry.wakes(cx.waker()) } => pending(),
             State::Armed(_) => this.poll_with_another_waker(cx.waker()),
             State::Idle { far } => {
                 this.start(Some(cx.waker()), far);
@@ -213,7 +214,7 @@ impl Timer {
     fn look(&self) -> Poll<()> {
         match self.entry.state() {
             State::Fired => Poll::Ready(()),
-            _ => Poll::Pending,
+            _ => pending(),
         }
     }
 
@@ -232,6 +233,13 @@ impl Drop for Timer {
     fn drop(&mut self) {
         self.unfile();
     }
+}
+
+/// Pending, for whoever asks what the task waits for.
+#[inline]
+fn pending() -> Poll<()> {
+    waiting::on("a timer");
+    Poll::Pending
 }
 
 const IDLE: u64 = u64::MAX;

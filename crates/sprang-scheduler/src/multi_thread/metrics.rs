@@ -61,6 +61,6 @@ impl Handle {
         for worker in 0..self.workers() {
             listing.add_running(worker, self.shared.pool.metrics(worker).progress.running());
         }
-        listing.finish(self.totals().alive)
+        listing.finish(self.totals().alive, self.shared.config.hooks.tracking.as_deref())
     }
 }

@@ -39,6 +39,9 @@ use crate::yielding::Yielding;
 /// Tasks in a row that may come from the LIFO slot while the queue holds others.
 const LIFO_POLLS: u32 = 3;
 
+/// Polls after which a worker whose tasks have all yielded looks at the other workers.
+const SEARCH_INTERVAL: u32 = 16;
+
 /// A worker: to be run on a thread of its own.
 pub struct Worker {
     shared: Arc<Anchored<Shared>>,
@@ -51,6 +54,8 @@ pub struct Worker {
     rng: RefCell<Rng>,
     /// Polls begun, wrapping.
     tick: Cell<u32>,
+    /// The tick of the last search.
+    searched: Cell<u32>,
     /// Whether the LIFO slot is used at all.
     lifo_slot: bool,
     /// Tasks in a row that came from the LIFO slot.
@@ -188,6 +193,7 @@ impl Worker {
             spin: Spin::default(),
             rng: RefCell::new(rng),
             tick: Cell::new(0),
+            searched: Cell::new(0),
             lifo_polls: Cell::new(0),
             polling: Cell::new(false),
             searching: Cell::new(false),
@@ -279,7 +285,7 @@ impl Worker {
     #[inline]
     fn next_or_wait(&self) -> Option<Notified> {
         loop {
-            if let Some(task) = self.next().or_else(|| self.search()) {
+            if let Some(task) = self.next().or_else(|| self.find()) {
                 return Some(task);
             }
             if self.has_yielded() {
@@ -376,6 +382,17 @@ impl Worker {
         });
         self.queue_yielded();
         self.shared.unpark(self.shared.pool.share(self.index, &self.local));
+    }
+
+    /// A task from elsewhere. While the worker has tasks that have yielded, it looks at the other workers only every
+    /// so often: to search is to write to what all workers share.
+    fn find(&self) -> Option<Notified> {
+        let tick = self.tick.get();
+        if tick.wrapping_sub(self.searched.get()) < SEARCH_INTERVAL && self.has_yielded() {
+            return self.shared.pool.take_injected(&self.local);
+        }
+        self.searched.set(tick);
+        self.search()
     }
 
     fn search(&self) -> Option<Notified> {

@@ -18,6 +18,7 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker, ready};
 
 use sprang_core::coop;
+use sprang_core::waiting;
 
 use super::cell::Header;
 use super::error::JoinError;
@@ -177,6 +178,7 @@ impl<T> Future for JoinHandle<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let unit = ready!(coop::poll_proceed(cx));
         if !self.poll_complete(cx.waker()) {
+            waiting::on("a task");
             return Poll::Pending;
         }
         unit.made_progress();

@@ -138,6 +138,7 @@ impl Shard {
                 } else {
                     TaskState::Idle
                 },
+                track: None,
             });
         }
         records

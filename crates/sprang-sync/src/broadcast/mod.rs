@@ -44,6 +44,7 @@ use sprang_core::coop;
 use sprang_core::primitive::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use sprang_core::primitive::sync::atomic::{AtomicU64, AtomicUsize};
 use sprang_core::primitive::sync::{Arc, Mutex, MutexGuard};
+use sprang_core::waiting;
 
 use self::error::{RecvError, SendError, TryRecvError};
 use crate::blocking::block_on;
@@ -670,7 +671,10 @@ impl<T: Clone> Future for Receiving<'_, T> {
         // SAFETY: the waiter is ours, and `drop` removes it.
         match unsafe { this.receiver.pass(Some((waiter, cx.waker()))) } {
             Ok(passing) => Poll::Ready(Ok(passing.value())),
-            Err(TryRecvError::Empty) => Poll::Pending,
+            Err(TryRecvError::Empty) => {
+                waiting::on("a message");
+                Poll::Pending
+            }
             Err(TryRecvError::Closed) => Poll::Ready(Err(RecvError::Closed)),
             Err(TryRecvError::Lagged(missed)) => Poll::Ready(Err(RecvError::Lagged(missed))),
         }

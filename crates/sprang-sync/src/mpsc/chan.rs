@@ -22,6 +22,7 @@ use sprang_core::coop;
 use sprang_core::primitive::sync::Arc;
 use sprang_core::primitive::sync::atomic::AtomicUsize;
 use sprang_core::primitive::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use sprang_core::waiting;
 
 use super::error::TryRecvError;
 use super::queue::{Park, Pause, Queue};
@@ -236,7 +237,10 @@ impl<T, F: Flow> RecvHalf<T, F> {
             }
             match self.park(cx, &mut pause) {
                 Wait::Again => {}
-                Wait::Pending => return Poll::Pending,
+                Wait::Pending => {
+                    waiting::on("a message");
+                    return Poll::Pending;
+                }
                 Wait::Over => {
                     proceed.made_progress();
                     return Poll::Ready(None);
@@ -257,7 +261,10 @@ impl<T, F: Flow> RecvHalf<T, F> {
             }
             match self.park(cx, &mut pause) {
                 Wait::Again => {}
-                Wait::Pending => return Poll::Pending,
+                Wait::Pending => {
+                    waiting::on("a message");
+                    return Poll::Pending;
+                }
                 Wait::Over => {
                     proceed.made_progress();
                     return Poll::Ready(0);

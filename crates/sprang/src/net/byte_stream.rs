@@ -55,7 +55,7 @@ impl Readable for mio::net::UnixStream {
 impl Readable for mio::unix::pipe::Receiver {
     #[inline]
     fn read(&self, buf: &mut impl BufMut) -> io::Result<(usize, bool)> {
-        receive::read(self.as_fd(), buf).map(|n| (n, false))
+        receive::read(self, buf).map(|n| (n, false))
     }
 }
 
@@ -118,8 +118,12 @@ impl<E: Source> ByteStream<E> {
     }
 
     #[inline]
-    pub(super) async fn async_io<R>(&self, interest: Interest, f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
-        self.io.registration().async_io(interest, f).await
+    pub(super) fn async_io<R>(
+        &self,
+        interest: Interest,
+        f: impl FnMut() -> io::Result<R>,
+    ) -> impl Future<Output = io::Result<R>> {
+        self.io.registration().async_io(interest, f)
     }
 
     #[inline]

@@ -101,83 +101,86 @@ pub(super) fn attend() {
 
 /// The thread.
 fn run() {
-    let mut watch = Watch::new().ok();
-    queue().bell = watch.as_mut().and_then(|watch| watch.bell.take());
-    let mut orphans = HashMap::new();
-    loop {
+    let mut reaper = Reaper::new();
+    while reaper.take_in() {
+        reaper.reap();
+    }
+}
+
+/// What the thread has.
+struct Reaper {
+    /// By the numbers of their processes.
+    orphans: HashMap<u32, Orphan>,
+    /// What it sleeps in, if the OS has given it that.
+    watch: Option<(Poll, Events)>,
+}
+
+impl Reaper {
+    fn new() -> Self {
+        let watch = Poll::new().and_then(|poll| {
+            let bell = Waker::new(poll.registry(), BELL)?;
+            queue().bell = Some(bell);
+            Ok((poll, Events::with_capacity(EVENTS)))
+        });
+        Self {
+            orphans: HashMap::new(),
+            watch: watch.ok(),
+        }
+    }
+
+    /// Takes in what is in the queue; false if there is no orphan left (I2).
+    fn take_in(&mut self) -> bool {
         let arrived = {
             let mut queue = queue();
-            if queue.arrived.is_empty() && orphans.is_empty() {
+            if queue.arrived.is_empty() && self.orphans.is_empty() {
                 queue.is_running = false;
                 queue.bell = None;
-                return;
+                return false;
             }
             mem::take(&mut queue.arrived)
         };
         for mut orphan in arrived {
-            let watched = watch.as_ref().map(|watch| watch.add(&mut orphan));
-            if !matches!(watched, Some(Ok(()))) {
+            let token = Token(orphan.child.id() as usize);
+            // There is an event also if the process has ended already.
+            let is_watched = match (&self.watch, &mut orphan.pidfd) {
+                (Some((poll, _)), Some(pidfd)) => pidfd.register(poll.registry(), token, Interest::READABLE).is_ok(),
+                _ => false,
+            };
+            if !is_watched {
                 orphan.pidfd = None;
             }
-            orphans.insert(orphan.child.id(), orphan);
+            self.orphans.insert(orphan.child.id(), orphan);
         }
+        true
+    }
+
+    /// Sleeps until there may be something to do, and lets go of the orphans that have ended.
+    fn reap(&mut self) {
         // Those that nothing tells of.
-        orphans.retain(|_, orphan| orphan.pidfd.is_some() || !orphan.is_reaped());
-        if orphans.is_empty() {
-            continue;
+        self.orphans
+            .retain(|_, orphan| orphan.pidfd.is_some() || !orphan.is_reaped());
+        if self.orphans.is_empty() {
+            return;
         }
-        let tells = orphans.values().all(|orphan| orphan.pidfd.is_some());
-        let timeout = (!tells).then_some(INTERVAL);
-        let Some(events) = watch.as_mut().map(|watch| watch.wait(timeout)) else {
-            thread::sleep(INTERVAL);
-            continue;
+        let Some((poll, events)) = &mut self.watch else {
+            return thread::sleep(INTERVAL);
         };
-        match events {
-            Ok(events) => {
-                for event in events {
+        let is_told_of_all = self.orphans.values().all(|orphan| orphan.pidfd.is_some());
+        match poll.poll(events, (!is_told_of_all).then_some(INTERVAL)) {
+            Ok(()) => {
+                for event in &*events {
                     let id = event.token().0 as u32;
-                    if orphans.get_mut(&id).is_some_and(Orphan::is_reaped) {
-                        orphans.remove(&id);
+                    if self.orphans.get_mut(&id).is_some_and(Orphan::is_reaped) {
+                        self.orphans.remove(&id);
                     }
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // Somebody closed descriptors that are not theirs.
+            // Somebody has closed descriptors that were not theirs.
             Err(_) => {
-                watch = None;
-                orphans.values_mut().for_each(|orphan| orphan.pidfd = None);
+                self.watch = None;
+                self.orphans.values_mut().for_each(|orphan| orphan.pidfd = None);
             }
         }
-    }
-}
-
-/// What the thread sleeps in.
-struct Watch {
-    poll: Poll,
-    events: Events,
-    bell: Option<Waker>,
-}
-
-impl Watch {
-    fn new() -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let bell = Waker::new(poll.registry(), BELL)?;
-        Ok(Self {
-            poll,
-            events: Events::with_capacity(EVENTS),
-            bell: Some(bell),
-        })
-    }
-
-    /// From now on there is an event when the process has ended, also if it has already.
-    fn add(&self, orphan: &mut Orphan) -> io::Result<()> {
-        let token = Token(orphan.child.id() as usize);
-        let pidfd = orphan.pidfd.as_mut().ok_or(io::ErrorKind::Unsupported)?;
-        pidfd.register(self.poll.registry(), token, Interest::READABLE)
-    }
-
-    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<&Events> {
-        self.poll.poll(&mut self.events, timeout)?;
-        Ok(&self.events)
     }
 }

@@ -7,9 +7,11 @@
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::Instant;
 
 use sprang_scheduler::dump::TaskState;
 use sprang_scheduler::task::names_of;
+use sprang_scheduler::tracking::Track;
 
 use super::handle::{Handle, Scheduler};
 use crate::task::Id;
@@ -28,6 +30,7 @@ pub struct DumpedTask {
     name: Option<Arc<str>>,
     spawned_at: &'static Location<'static>,
     state: TaskState,
+    track: Option<Track>,
 }
 
 impl Handle {
@@ -70,6 +73,7 @@ impl Handle {
             name: names.next().flatten(),
             spawned_at: task.spawned_at,
             state: task.state,
+            track: task.track,
         });
         TaskDump {
             tasks: tasks.collect(),
@@ -110,6 +114,23 @@ impl DumpedTask {
     pub fn state(&self) -> TaskState {
         self.state
     }
+
+    /// How often the task was polled; `None` unless the runtime [tracks its tasks](super::Builder::track_tasks), and in
+    /// the first poll.
+    pub fn polls(&self) -> Option<u64> {
+        self.track.map(|track| track.polls)
+    }
+
+    /// When the last poll ended; `None` where [`polls`](Self::polls) is.
+    pub fn last_poll(&self) -> Option<Instant> {
+        self.track.map(|track| track.last_poll)
+    }
+
+    /// What the task said at the end of its last poll that it waits for, in words that may change; if it waits for
+    /// several things, one of them. `None` also if it is none of sprang's futures.
+    pub fn waits_for(&self) -> Option<&'static str> {
+        self.track.and_then(|track| track.waits_for)
+    }
 }
 
 impl fmt::Display for TaskDump {
@@ -135,6 +156,11 @@ impl fmt::Display for DumpedTask {
             TaskState::Idle => f.write_str("idle"),
             // The states are all there are; the type may get more.
             _ => f.write_str("unknown"),
+        }?;
+        let Some(track) = &self.track else { return Ok(()) };
+        if let (TaskState::Idle, Some(what)) = (self.state, track.waits_for) {
+            write!(f, ", waits for {what}")?;
         }
+        write!(f, ", {} polls, the last one {:?} ago", track.polls, track.last_poll.elapsed())
     }
 }

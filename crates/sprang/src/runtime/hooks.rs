@@ -149,6 +149,15 @@ impl Builder {
         self
     }
 
+    /// Keeps track of each task, for [`Handle::task_dump`](super::Handle::task_dump): how often it was polled, when last,
+    /// and what it waits for, where that is a future of sprang's. (Not in Tokio.)
+    ///
+    /// That costs a look at the clock and one into a table a poll.
+    pub fn track_tasks(&mut self) -> &mut Self {
+        self.hooks.tracking = Some(Arc::default());
+        self
+    }
+
     /// Measures how long polls last: see
     /// [`RuntimeMetrics::poll_time_histogram_bucket_count`](super::RuntimeMetrics::poll_time_histogram_bucket_count).
     ///

@@ -56,7 +56,7 @@
 //! So a task is overtaken by 3 in 4 polls, and by 1 in `G`, of those that became ready later, and otherwise has its turn
 //! in the order in which the tasks became ready: who spawns or wakes many at once delays others by that many polls, and
 //! no more. What a busy worker looks at every so many polls, one that runs out of tasks looks at at once, and takes
-//! tasks of the others too. Of I/O events, [`Builder::max_io_events_per_tick`] are delivered at a time; while one worker
+//! tasks of the others too; one that has only tasks that yield does that after 16 polls. Of I/O events, [`Builder::max_io_events_per_tick`] are delivered at a time; while one worker
 //! is about that, the others do not wait for it. The end of the runtime is noticed within `E` polls, too.
 //!
 //! A [`LocalSet`](crate::task::LocalSet) lets the runtime go on after 61 polls of its tasks; one in 31 of those is for a

@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::task::{Context, Poll};
 
 use bytes::BufMut;
-use socket2::{SockAddr, SockRef};
+use socket2::SockRef;
 use sprang_io::ReadBuf;
 use sprang_reactor::{Direction, Interest, PollEvented, Ready};
 
@@ -278,8 +278,8 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of the OS, `ConnectionRefused` among them if a connected socket has sent to a closed port; besides, if the runtime is gone.
-    pub async fn recv(&self, mut buf: &mut [u8]) -> io::Result<usize> {
-        self.recv_buf(&mut buf).await
+    pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.receiving(|| receive::recv(&*self.io, &mut &mut *buf, 0)).await
     }
 
     /// As [`recv`](Self::recv); if there is nothing, the task is woken when there might be.
@@ -327,8 +327,8 @@ impl UdpSocket {
     /// # Errors
     ///
     /// As for [`recv`](Self::recv).
-    pub async fn recv_from(&self, mut buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.recv_buf_from(&mut buf).await
+    pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.receiving(|| self.take_from(&mut &mut *buf, 0)).await
     }
 
     /// As [`recv_from`](Self::recv_from); if there is nothing, the task is woken when there might be.
@@ -673,16 +673,13 @@ impl UdpSocket {
         SockRef::from(self).bind_device(interface)
     }
 
-    pub(super) async fn sending<R>(&self, f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
-        self.io.registration().async_io(Interest::WRITABLE, f).await
+    pub(super) fn sending<R>(&self, f: impl FnMut() -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
+        self.io.registration().async_io(Interest::WRITABLE, f)
     }
 
     /// For errors too (I2).
-    pub(super) async fn receiving<R>(&self, f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
-        self.io
-            .registration()
-            .async_io(Interest::READABLE | Interest::ERROR, f)
-            .await
+    pub(super) fn receiving<R>(&self, f: impl FnMut() -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
+        self.io.registration().async_io(Interest::READABLE | Interest::ERROR, f)
     }
 
     fn poll_receive<R>(&self, cx: &mut Context<'_>, f: impl FnMut() -> io::Result<R>) -> Poll<io::Result<R>> {
@@ -696,17 +693,13 @@ impl UdpSocket {
     /// Receives a datagram, and says who has sent it.
     fn take_from(&self, buf: &mut impl BufMut, flags: libc::c_int) -> io::Result<(usize, SocketAddr)> {
         let (n, sender) = receive::recv_from(&*self.io, buf, flags)?;
-        Ok((n, ip_addr(&sender)?))
+        Ok((n, sender.ip()?))
     }
 
     fn next_sender(&self) -> io::Result<SocketAddr> {
-        ip_addr(&SockRef::from(self).peek_sender()?)
+        let mut no_room: &mut [u8] = &mut [];
+        self.take_from(&mut no_room, PEEK).map(|(_, sender)| sender)
     }
-}
-
-fn ip_addr(addr: &SockAddr) -> io::Result<SocketAddr> {
-    addr.as_socket()
-        .ok_or_else(|| io::Error::other("the sender has no IP address"))
 }
 
 impl TryFrom<net::UdpSocket> for UdpSocket {

@@ -325,8 +325,8 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// Those of the OS; besides, if the runtime is gone.
-    pub async fn recv(&self, mut buf: &mut [u8]) -> io::Result<usize> {
-        self.recv_buf(&mut buf).await
+    pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.receiving(|| receive::recv(&*self.io, &mut &mut *buf, 0)).await
     }
 
     /// As [`recv`](Self::recv); if there is nothing, the task is woken when there might be.
@@ -374,8 +374,8 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// As for [`recv`](Self::recv).
-    pub async fn recv_from(&self, mut buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.recv_buf_from(&mut buf).await
+    pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.receiving(|| self.take_from(&mut &mut *buf)).await
     }
 
     /// As [`recv_from`](Self::recv_from); if there is nothing, the task is woken when there might be.
@@ -417,12 +417,12 @@ impl UnixDatagram {
         self.try_receive(|| self.take_from(buf))
     }
 
-    async fn sending<R>(&self, f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
-        self.io.registration().async_io(Interest::WRITABLE, f).await
+    fn sending<R>(&self, f: impl FnMut() -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
+        self.io.registration().async_io(Interest::WRITABLE, f)
     }
 
-    async fn receiving<R>(&self, f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
-        self.io.registration().async_io(Interest::READABLE, f).await
+    fn receiving<R>(&self, f: impl FnMut() -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
+        self.io.registration().async_io(Interest::READABLE, f)
     }
 
     fn poll_receive<R>(&self, cx: &mut Context<'_>, f: impl FnMut() -> io::Result<R>) -> Poll<io::Result<R>> {
@@ -436,7 +436,7 @@ impl UnixDatagram {
     /// Receives a datagram, and says who has sent it.
     fn take_from(&self, buf: &mut impl BufMut) -> io::Result<(usize, SocketAddr)> {
         let (n, sender) = receive::recv_from(&*self.io, buf, 0)?;
-        Ok((n, SocketAddr::of_sender(&sender)?))
+        Ok((n, SocketAddr::of_sender(&sender.any())?))
     }
 }
 
