@@ -33,6 +33,7 @@ pub(crate) const GROUPS: &[Group] = &[
                 spawn::BATCH,
                 |rounds| on_main(rounds, spawn::outside),
             )
+            .wanted("≥ 2.00")
             .rounds(5),
             Workload::new(
                 "spawn_4_threads",
@@ -40,41 +41,48 @@ pub(crate) const GROUPS: &[Group] = &[
                 spawn::BATCH,
                 |rounds| on_main(rounds, spawn::four_threads),
             )
+            .wanted("≥ 1.70")
             .rounds(5),
             Workload::new("spawn_task", "spawn a task from a task", spawn::BATCH, |rounds| {
                 on_worker(rounds, spawn::from_task)
             })
+            .wanted("≥ 1.70")
             .rounds(5),
             Workload::new(
                 "spawn_join",
                 "spawn a task and await its handle, one after the other",
                 spawn::JOINED,
                 |rounds| on_worker(rounds, spawn::and_join),
-            ),
+            )
+            .wanted("≥ 1.30"),
             Workload::new(
                 "spawn_chained",
                 "a task of a chain of 1000, each spawned by the one before",
                 spawn::CHAIN * spawn::CHAINS,
                 |rounds| on_worker(rounds, spawn::chained),
-            ),
+            )
+            .wanted("≥ 1.40"),
             Workload::new(
                 "fork_join",
                 "a node of a binary tree that spawns and joins its children",
                 (2 << spawn::DEPTH) - 2,
                 |rounds| on_worker(rounds, spawn::fork_join),
-            ),
+            )
+            .wanted("≥ 1.50"),
             Workload::new(
                 "yield",
                 "one yield of one of 200 tasks",
                 wake::YIELDERS * wake::YIELDS,
                 |rounds| on_worker(rounds, wake::yields),
-            ),
+            )
+            .wanted("≥ 1.10"),
             Workload::new(
                 "ping_pong",
                 "two tasks spawned, and two of the runtime's oneshots between them",
                 wake::PAIRS,
                 |rounds| on_worker(rounds, wake::ping_pong),
-            ),
+            )
+            .wanted("≥ 1.40"),
             Workload::new(
                 "ping_pong_neutral",
                 "the same over a signal that is no part of either runtime",
@@ -87,6 +95,7 @@ pub(crate) const GROUPS: &[Group] = &[
                 wake::REQUESTS,
                 |rounds| on_main(rounds, wake::request_reply),
             )
+            .wanted("≥ 1.00")
             .rounds(5),
             Workload::new(
                 "token_std",
@@ -94,6 +103,7 @@ pub(crate) const GROUPS: &[Group] = &[
                 wake::REQUESTS,
                 |rounds| on_main(rounds, wake::token_std),
             )
+            .wanted("≥ 1.00")
             .rounds(5),
             Workload::new(
                 "parked_task",
@@ -101,6 +111,7 @@ pub(crate) const GROUPS: &[Group] = &[
                 spawn::RESIDENT,
                 spawn::parked,
             )
+            .wanted("≤ 128 bytes")
             .once(Unit::Bytes),
         ],
     },
@@ -112,27 +123,33 @@ pub(crate) const GROUPS: &[Group] = &[
                 "one of 10,000 closures given to the blocking threads at once",
                 blocking::BULK,
                 |rounds| on_worker(rounds, blocking::bulk),
-            ),
+            )
+            .wanted("≥ 3.00"),
             Workload::new(
                 "spawn_blocking_join",
                 "a closure given to a blocking thread and awaited, one after the other",
                 blocking::JOINED,
                 |rounds| on_worker(rounds, blocking::join),
-            ),
+            )
+            .wanted("≥ 1.20"),
             Workload::new(
                 "stall_sleep",
                 "longest gap in a ticker of 1 ms beside four tasks that block 100 ms at a time",
                 1,
                 stall::sleep,
             )
+            .wanted("≤ 30 ms")
             .once(Unit::WorstMs),
-            Workload::new("stall_spin", "the same beside tasks that compute", 1, stall::spin).once(Unit::WorstMs),
+            Workload::new("stall_spin", "the same beside tasks that compute", 1, stall::spin)
+                .wanted("≤ 30 ms")
+                .once(Unit::WorstMs),
             Workload::new(
                 "stall_held",
                 "how late the last task, timer or socket is that a worker holds while it blocks 1 s",
                 1,
                 stall::held,
             )
+            .wanted("≤ 30 ms")
             .once(Unit::WorstMs),
         ],
     },
