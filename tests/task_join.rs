@@ -56,7 +56,7 @@ fn a_panic_keeps_its_payload() {
         assert_eq!((spawned_at.file(), spawned_at.line()), (file!(), line));
         assert_eq!(
             format!("{error:?}"),
-            format!("JoinError::Panic(Id({id}), \"a text\", spawned at {spawned_at}, ...)")
+            format!("JoinError::Panic(Id({id}), \"a text\", ...)")
         );
         assert_eq!(panic_message(&*error.into_panic()), "a text");
 
@@ -285,5 +285,30 @@ fn ids_are_never_used_twice() {
             assert_eq!(abort.id(), id);
             assert!(ids.insert(id), "{id} is used twice");
         }
+    });
+}
+
+/// As it would outside of a task.
+#[test]
+fn the_future_of_a_poll_that_panics_is_dropped_while_that_unwinds() {
+    struct Witness(Option<sprang::sync::oneshot::Sender<bool>>);
+
+    impl Drop for Witness {
+        fn drop(&mut self) {
+            let _ = self.0.take().unwrap().send(std::thread::panicking());
+            panic!("this one is swallowed");
+        }
+    }
+
+    on_each(|runtime| {
+        let (sender, receiver) = sprang::sync::oneshot::channel();
+        let witness = Witness(Some(sender));
+        let task: JoinHandle<()> = runtime.spawn(std::future::poll_fn(move |_| {
+            let _held = &witness;
+            panic!("a text")
+        }));
+        assert!(runtime.block_on(receiver).unwrap());
+        let error = runtime.block_on(task).unwrap_err();
+        assert_eq!(panic_message(&*error.into_panic()), "a text");
     });
 }

@@ -64,6 +64,11 @@ impl AtomicWaker {
     /// Check the condition after this call, not before. Of two threads that register at once, one may have its waker
     /// woken at once instead.
     pub fn register(&self, waker: &Waker) {
+        drop(self.replace(waker));
+    }
+
+    /// As [`register`](Self::register), for those who drop the waker before, which may be any code, only later.
+    pub fn replace(&self, waker: &Waker) -> Option<Waker> {
         // ORDERING: pairs with `take`'s release: the condition set before `wake` is seen after this (I2).
         match self.state.compare_exchange(IDLE, REGISTERING, AcqRel, Acquire) {
             Ok(_) => {
@@ -89,14 +94,14 @@ impl AtomicWaker {
                         waker.wake();
                     }
                 }
-                match old {
-                    Ok(old) => drop(old),
-                    Err(panic) => resume_unwind(panic),
-                }
+                old.unwrap_or_else(|panic| resume_unwind(panic))
             }
             // A wake is under way, and its condition may be newer than the caller's check; or another thread
             // registers, and only one of the two can be served.
-            Err(_) => waker.wake_by_ref(),
+            Err(_) => {
+                waker.wake_by_ref();
+                None
+            }
         }
     }
 

@@ -188,11 +188,15 @@ impl<J> Crew<J> {
         (VecDeque::new(), if needed { state.wake() } else { None })
     }
 
-    /// Takes no more jobs, and of those that are queued keeps only what `keep` says.
+    /// Takes no more jobs. Of those that are queued it keeps as many as threads are on their way to take, whose start
+    /// counts as that of the job, and what `keep` says.
     pub(super) fn close(&self, keep: impl Fn(&J) -> bool) -> Closed<J> {
         let mut state = self.state.lock();
         state.closed = true;
-        let (kept, dropped): (VecDeque<J>, VecDeque<J>) = std::mem::take(&mut state.queue).into_iter().partition(keep);
+        let queue = std::mem::take(&mut state.queue);
+        let mut places = 0..state.searching;
+        let (kept, dropped): (VecDeque<J>, VecDeque<J>) =
+            queue.into_iter().partition(|job| places.next().is_some() || keep(job));
         state.queue = kept;
         let woken: Vec<_> = std::iter::from_fn(|| state.wake()).collect();
         Closed {
@@ -293,6 +297,19 @@ mod tests {
         for job in 1..10_000 {
             assert!(matches!(crew.push(job), Ok(Call::Nobody)));
         }
+    }
+
+    #[test]
+    fn a_job_whose_thread_is_on_its_way_is_run_after_the_close() {
+        let crew = Crew::new(512, FOREVER);
+        let mut thread = start(crew.push(0).unwrap());
+        for job in 1..3 {
+            let _nobody = crew.push(job).unwrap();
+        }
+        assert_eq!(crew.close(|job| *job == 2).dropped, [1]);
+        assert_eq!(take(&crew, &mut thread).0, 0);
+        assert_eq!(take(&crew, &mut thread).0, 2);
+        assert!(crew.next(&mut thread).is_none());
     }
 
     #[test]

@@ -110,8 +110,8 @@ fn count_forced_yield() {
     }
 }
 
-/// Calls `f`, which may block, on this thread. If the thread is a worker that runs a task, its permit goes to another
-/// thread first, along with its other tasks, timers and I/O.
+/// Calls `f`, which may block, on this thread, without a cooperative budget. If the thread is a worker that runs a task,
+/// its permit goes to another thread first, along with its other tasks, timers and I/O.
 pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
     // SAFETY: as in `with_current`.
     match unsafe { CURRENT.get().as_ref() } {
@@ -119,7 +119,7 @@ pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
             let _blocking = Blocking::begin(worker);
             coop::unconstrained(f)
         }
-        _ => f(),
+        _ => coop::unconstrained(f),
     }
 }
 

@@ -135,6 +135,20 @@ where
     (notified, handle)
 }
 
+/// Drops the future while the panic of its poll unwinds, as it would be dropped outside of a task: its destructor sees
+/// that the thread is panicking.
+struct Unwinding<'a, T: Future>(&'a UnsafeCell<Stage<T>>);
+
+impl<T: Future> Drop for Unwinding<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: the poll, which had the stage to itself, is over, and its caller still has.
+        if let Err(panic) = unsafe { Cell::clear(self.0) } {
+            // The panic of the poll is the task's error.
+            drop_quietly(panic);
+        }
+    }
+}
+
 impl<T: Future> Cell<T> {
     const VTABLE: Vtable = Vtable {
         poll: Self::poll,
@@ -162,14 +176,17 @@ impl<T: Future> Cell<T> {
         // SAFETY: passed on.
         let stage = unsafe { Self::stage(header) };
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            stage.with_mut(|stage| {
+            let unwinding = Unwinding(stage);
+            let polled = stage.with_mut(|stage| {
                 // SAFETY: the runner has the stage to itself (I2).
                 let Stage::Future(future) = (unsafe { &mut *stage }) else {
                     unreachable!("a task that is not complete holds its future")
                 };
                 // SAFETY: the future stays where it is until it is dropped in place.
                 unsafe { Pin::new_unchecked(future) }.poll(cx)
-            })
+            });
+            std::mem::forget(unwinding);
+            polled
         }));
         let output = match polled {
             Ok(Poll::Pending) => return Poll::Pending,

@@ -119,13 +119,13 @@ impl fmt::Display for JoinError {
 
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, spawned_at, .. } = self;
+        let Self { id, .. } = self;
         match &self.failure {
             Failure::Aborted => write!(f, "JoinError::Cancelled({id:?})"),
             Failure::Shutdown => write!(f, "JoinError::Shutdown({id:?})"),
             Failure::Panicked(payload) => match payload.message() {
-                Some(message) => write!(f, "JoinError::Panic({id:?}, {message:?}, spawned at {spawned_at}, ...)"),
-                None => write!(f, "JoinError::Panic({id:?}, spawned at {spawned_at}, ...)"),
+                Some(message) => write!(f, "JoinError::Panic({id:?}, {message:?}, ...)"),
+                None => write!(f, "JoinError::Panic({id:?}, ...)"),
             },
         }
     }

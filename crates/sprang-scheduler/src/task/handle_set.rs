@@ -131,8 +131,10 @@ impl<T> HandleSet<T> {
             return Poll::Ready(None);
         }
         let mut next = self.next_finished();
+        // What the drop of the waker before may do is no matter of this poll.
+        let mut _before = None;
         if next.is_none() {
-            self.finished.waiter.register(cx.waker());
+            _before = self.finished.waiter.replace(cx.waker());
             // Again (I3).
             next = self.next_finished();
         }

@@ -30,7 +30,7 @@ pub(super) struct ByteStream<E: Source> {
 }
 
 /// A source of bytes.
-pub(super) trait Readable: Source + AsFd {
+pub(super) trait Readable: Source {
     /// Reads what is there into `buf`, and returns the number of bytes.
     ///
     /// Besides, whether there may be more although the buffer has not been filled.

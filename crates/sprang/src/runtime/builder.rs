@@ -248,7 +248,7 @@ impl Builder {
     /// If `events` is 0.
     #[track_caller]
     pub fn max_io_events_per_tick(&mut self, events: usize) -> &mut Self {
-        assert!(events > 0, "max_io_events_per_tick must be greater than 0");
+        assert!(events > 0, "max_io_events_per_tick must be non-zero");
         self.events = events;
         self
     }
@@ -264,7 +264,7 @@ impl Builder {
     /// If `events` is 0.
     #[track_caller]
     pub fn max_io_events_per_busy_tick(&mut self, events: usize) -> &mut Self {
-        assert!(events > 0, "max_io_events_per_busy_tick must be greater than 0");
+        assert!(events > 0, "max_io_events_per_busy_tick must be non-zero");
         self.busy_events = Some(events);
         self
     }

@@ -233,11 +233,12 @@ pub struct Signal {
 #[track_caller]
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     let signum = kind.0;
+    // First, for it panics where there is no driver, whatever the signal.
+    let (sender, receiver) = pipe::new()?;
+    let receiver = PollEvented::with_interest(receiver, Interest::READABLE)?;
     if signum <= 0 || signal_hook_registry::FORBIDDEN.contains(&signum) {
         return Err(io::Error::other(format!("refusing to register signal {signum}")));
     }
-    let (sender, receiver) = pipe::new()?;
-    let receiver = PollEvented::with_interest(receiver, Interest::READABLE)?;
     let bell = Arc::new(Bell {
         raised: AtomicBool::new(false),
         sender,

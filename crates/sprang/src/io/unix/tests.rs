@@ -155,8 +155,8 @@ fn priority_data_is_waited_for_by_itself() {
 fn errors_are_waited_for_by_themselves() {
     block_on(async {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let closed = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        socket.connect(closed).unwrap();
+        // A port that nobody is bound to.
+        socket.connect("127.0.0.1:1").unwrap();
         // SAFETY: the socket keeps its descriptor open.
         let fd = unsafe { AsyncFd::register_with_interest(socket, Interest::ERROR) }.unwrap();
         assert!(poll_once(&mut pin!(fd.ready(Interest::ERROR))).is_pending());

@@ -23,6 +23,13 @@ async fn pair() -> (UdpSocket, UdpSocket) {
     (one, other)
 }
 
+/// A socket that is connected to a port which nobody is bound to.
+async fn sender_to_nobody() -> UdpSocket {
+    let socket = UdpSocket::bind(LOOPBACK).await.unwrap();
+    socket.connect((Ipv4Addr::LOCALHOST, 1)).await.unwrap();
+    socket
+}
+
 fn would_block<T: std::fmt::Debug>(result: io::Result<T>) -> bool {
     result.unwrap_err().kind() == io::ErrorKind::WouldBlock
 }
@@ -171,8 +178,7 @@ fn an_empty_datagram_is_received_and_no_room_takes_one() {
 #[test]
 fn a_closed_port_is_an_error_of_the_receive_that_waits() {
     block_on(async {
-        let (one, other) = pair().await;
-        drop(other);
+        let one = sender_to_nobody().await;
         let mut buf = [0; 8];
         let (received, sent) = join(one.recv(&mut buf), one.send(b"x")).await;
         sent.unwrap();
@@ -368,6 +374,34 @@ mod batches {
     }
 
     #[test]
+    fn one_call_takes_many_datagrams_each_to_its_own_target() {
+        block_on(async {
+            let receivers = [
+                UdpSocket::bind(LOOPBACK).await.unwrap(),
+                UdpSocket::bind(LOOPBACK).await.unwrap(),
+            ];
+            let targets = [0, 1].map(|i| receivers[i].local_addr().unwrap());
+            let sender = UdpSocket::bind(LOOPBACK).await.unwrap();
+            let payloads: Vec<_> = (0..30_u8).map(|i| [i]).collect();
+            let batch = payloads.iter().zip(targets.into_iter().cycle());
+            let batch: Vec<_> = batch.map(|(payload, to)| Outgoing::new(payload).to(to)).collect();
+            assert_eq!(sender.send_batch(&batch).await.unwrap(), 30);
+            for (first, receiver) in receivers.iter().enumerate() {
+                let mut bufs = [[0; 8]; 32];
+                let (mut received, mut calls) = (Vec::new(), 0);
+                while received.len() < 15 {
+                    let mut batch = bufs.each_mut().map(|buf| Incoming::new(buf));
+                    let n = receiver.recv_batch(&mut batch).await.unwrap();
+                    received.extend(batch[..n].iter().map(|incoming| usize::from(incoming.payload()[0])));
+                    calls += 1;
+                }
+                assert!(received.into_iter().eq((first..30).step_by(2)));
+                assert!(calls < 15, "one datagram a call");
+            }
+        });
+    }
+
+    #[test]
     fn a_batch_waits_for_its_first_datagram_only() {
         block_on(async {
             let (one, other) = pair().await;
@@ -412,8 +446,7 @@ mod batches {
     #[test]
     fn a_closed_port_is_an_error_of_the_batch_that_waits() {
         block_on(async {
-            let (one, other) = pair().await;
-            drop(other);
+            let one = sender_to_nobody().await;
             let mut buf = [0; 8];
             let mut batch = [Incoming::new(&mut buf)];
             let (received, sent) = join(one.recv_batch(&mut batch), one.send(b"x")).await;

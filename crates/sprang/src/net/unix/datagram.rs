@@ -284,6 +284,9 @@ impl UnixDatagram {
     /// Sends `buf` to the socket at `target`, and returns the number of bytes. Waits until there is room. On Linux, a
     /// path that begins with a zero byte is an abstract name.
     ///
+    /// While the target's queue is full, Linux announces room to a socket that is not connected, although there is none, and
+    /// the wait is a busy one. Whoever sends more than the target takes should [`connect`](Self::connect) to it.
+    ///
     /// Cancel safe: a call that is dropped has sent nothing.
     ///
     /// # Errors

@@ -353,7 +353,8 @@ impl AsFd for Sender {
 
 /// The receiving end of a pipe.
 ///
-/// It sees the end of the stream once there is no sending end.
+/// It sees the end of the stream once there is no sending end. It is for byte streams: on a pipe in packet mode
+/// (`O_DIRECT`), a read could leave a packet behind that the next wait does not know of.
 #[derive(Debug)]
 pub struct Receiver {
     io: ByteStream<mio_pipe::Receiver>,

@@ -18,6 +18,12 @@ fn would_block<T: std::fmt::Debug>(result: io::Result<T>) -> bool {
     result.unwrap_err().kind() == io::ErrorKind::WouldBlock
 }
 
+/// Closes a socket at once. Dropping it does so a bit later if another test is just starting a process, which has a copy
+/// of the descriptor for a moment.
+fn close(socket: &impl std::os::fd::AsFd) {
+    socket2::SockRef::from(socket).shutdown(Shutdown::Both).unwrap();
+}
+
 /// An abstract name of this test's own.
 fn abstract_name(name: &str) -> String {
     format!("\0sprang-{}-{name}", std::process::id())
@@ -63,7 +69,7 @@ fn a_path_is_bound_to_and_connected_to() {
         client.write_all(b"x").await.unwrap();
         assert_eq!(server.read_u8().await.unwrap(), b'x');
         assert!(listener.take_error().unwrap().is_none() && client.take_error().unwrap().is_none());
-        drop(listener);
+        close(&listener);
         let error = UnixStream::connect(&path).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         let too_long = "x".repeat(200);
@@ -117,7 +123,7 @@ fn the_end_of_the_stream_is_seen_and_the_other_direction_goes_on() {
         let mut buf = [0; 4];
         read.read_exact(&mut buf).await.unwrap();
         assert_eq!(&buf, b"late");
-        drop(read);
+        close(read.as_ref());
         assert_eq!(server.write(b"x").await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     });
 }
