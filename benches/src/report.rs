@@ -130,7 +130,8 @@ fn table(rows: &[Row]) -> String {
 
 /// The page: `machine` and `command` say how the table came about.
 ///
-/// Rows in which Tokio is faster are listed with the explanations that `before`, the page so far, has for them.
+/// Rows in which Tokio is faster are listed with the explanations that `before`, the page so far, has for them; its
+/// section of what was measured by hand is kept.
 pub fn page(rows: &[Row], machine: &str, command: &str, before: &str) -> String {
     let mut page = format!(
         "# Benchmarks\n\n\
@@ -149,6 +150,7 @@ pub fn page(rows: &[Row], machine: &str, command: &str, before: &str) -> String 
     for row in rows {
         writeln!(page, "- `{}`: {}", row.name, row.what).expect("a string takes all");
     }
+    let (before, by_hand) = before.split_once(BY_HAND).unwrap_or((before, ""));
     let known = explanations(before);
     let slower: Vec<&Row> = rows.iter().filter(|row| row.summaries().2 < 1.0).collect();
     if !slower.is_empty() {
@@ -158,9 +160,14 @@ pub fn page(rows: &[Row], machine: &str, command: &str, before: &str) -> String 
             writeln!(page, "- `{}`: {explanation}", row.name).expect("a string takes all");
         }
     }
+    if !by_hand.is_empty() {
+        page.push_str(BY_HAND);
+        page.push_str(by_hand);
+    }
     page
 }
 
+const BY_HAND: &str = "\n## Measured by hand\n\n";
 const EXPLANATIONS: &str = "\n## Where Tokio is faster\n\n";
 
 /// The explanations on a page, by workload, each with all of its lines.
@@ -231,6 +238,7 @@ mod tests {
         let first = page(&rows, "a machine", "a command", "");
         assert!(first.ends_with("- `slower`: (not explained yet)\n"), "{first}");
         let edited = first.replace("(not explained yet)", "because: `x`,\n  and - `y`: too");
+        let edited = edited + BY_HAND + "By another command:\n\n- `slow`: 3\n";
         assert_eq!(page(&rows, "a machine", "a command", &edited), edited);
     }
 }

@@ -223,7 +223,7 @@ impl<T: Item> Pool<T> {
     }
 
     /// Whether an item of the worker's has yielded.
-    pub(super) fn has_yielded(&self, worker: usize) -> bool {
+    fn has_yielded(&self, worker: usize) -> bool {
         !self.slots[worker].yielded.lock().is_empty()
     }
 

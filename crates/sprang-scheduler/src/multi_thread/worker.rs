@@ -50,6 +50,9 @@ pub struct Worker {
     /// As in the pool, where others see it.
     metrics: Arc<CachePadded<WorkerMetrics>>,
     yielding: Yielding,
+    /// Whether a task yielded since the worker last looked at the driver. It is in the pool then, unless the worker was
+    /// found to be stuck.
+    has_yielded: Cell<bool>,
     spin: Spin,
     rng: RefCell<Rng>,
     /// Polls begun, wrapping.
@@ -190,6 +193,7 @@ impl Worker {
             index,
             local,
             yielding: Yielding::new(),
+            has_yielded: Cell::new(false),
             spin: Spin::default(),
             rng: RefCell::new(rng),
             tick: Cell::new(0),
@@ -471,12 +475,14 @@ impl Worker {
 
     /// Whether a task or a waker waits for this worker to look at the driver.
     fn has_yielded(&self) -> bool {
-        self.shared.pool.has_yielded(self.index) || !self.yielding.is_empty()
+        self.has_yielded.get() || !self.yielding.is_empty()
     }
 
     /// Queues the tasks that yielded, and wakes the wakers.
     fn queue_yielded(&self) {
-        self.shared.pool.queue_yielded(self.index, &self.local);
+        if self.has_yielded.replace(false) {
+            self.shared.pool.queue_yielded(self.index, &self.local);
+        }
         self.yielding.drain(|task| self.local.push(task));
     }
 
@@ -501,6 +507,7 @@ impl Worker {
     pub(super) fn push_rescheduled(&self, task: Notified) {
         self.metrics.local_schedules.add(1);
         if self.yielding.take_yielded() {
+            self.has_yielded.set(true);
             self.shared.pool.push_yielded(self.index, task);
         } else {
             self.shared.unpark(self.shared.pool.push(&self.local, task));
