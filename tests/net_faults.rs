@@ -18,7 +18,8 @@ use sprang::runtime::Runtime;
 use sprang::signal::unix::{SignalKind, signal};
 use sprang::sync::oneshot;
 use sprang::task::{JoinSet, yield_now};
-use sprang_tests::{FLAVOURS, bounded, child, eventually, is_child, multi_thread, on_each};
+use sprang::time::timeout;
+use sprang_tests::{FLAVOURS, PATIENCE, bounded, child, eventually, is_child, multi_thread, on_each};
 
 const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
@@ -468,14 +469,16 @@ fn twenty_thousand_connections_at_once_are_served_and_leave_nothing_behind() {
     let number = 20_000.min(limit - 100) / 2;
     let runtime = multi_thread(2);
     let before = open_descriptors();
-    let listener = runtime.block_on(TcpListener::bind(LOOPBACK)).unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut children = [(); 2].map(|()| client_process(number, address));
+    let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // To two addresses, so that ports to connect from are not used up.
+    let mut children = [1, 2].map(|host| client_process(number, (Ipv4Addr::new(127, 0, 0, host), port).into()));
     runtime.block_on(async {
         let (all_are_there, go) = sprang::sync::watch::channel(false);
         let mut tasks = JoinSet::new();
         for _ in 0..2 * number {
-            let (mut stream, _) = listener.accept().await.unwrap();
+            let accepted = timeout(PATIENCE, listener.accept()).await;
+            let (mut stream, _) = accepted.expect("no connection comes").unwrap();
             let mut go = go.clone();
             tasks.spawn(async move {
                 let byte = stream.read_u8().await.unwrap();

@@ -30,7 +30,8 @@
 //! # Errors
 //!
 //! Besides those of the operating system, which are `std`'s, every function fails if the runtime has been shut down
-//! before the work was done.
+//! before the work was done
+//! ([`is_rt_shutdown_err`](crate::runtime::is_rt_shutdown_err)).
 //!
 //! # Panics
 //!

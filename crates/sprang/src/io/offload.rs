@@ -20,6 +20,7 @@ use sprang_scheduler::blocking::AtClose;
 
 use super::ReadBuf;
 use crate::runtime::Handle;
+use crate::runtime::blocking::ended;
 use crate::task::{JoinError, JoinHandle};
 
 /// The most bytes that go along with one hop, unless it is set otherwise.
@@ -137,10 +138,6 @@ pub(crate) fn not_run(error: JoinError) -> io::Error {
         Ok(reason) => io::Error::other(*reason),
         Err(_) => io::Error::other("the operation panicked"),
     }
-}
-
-fn ended() -> io::Error {
-    io::Error::other("the runtime has been shut down")
 }
 
 /// Bytes that were read and not taken yet, or that are to be written.

@@ -14,6 +14,7 @@
 //! - I2: the pool of the user's closures is the first to be closed: it alone says whether the end has begun.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::panic::Location;
@@ -211,6 +212,33 @@ impl Handle {
         self.blocking().outstanding.own.is_closed()
     }
 }
+
+/// What was to be done on a blocking thread is not: the runtime has been shut down.
+#[cfg_attr(
+    not(any(feature = "fs", feature = "io-std")),
+    expect(dead_code, reason = "for files and standard streams")
+)]
+pub(crate) fn ended() -> io::Error {
+    io::Error::other(NotDone)
+}
+
+/// Whether an error is that of [`ended`].
+pub(super) fn is_ended(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<NotDone>())
+}
+
+/// The inner error of [`ended`].
+#[derive(Debug)]
+struct NotDone;
+
+impl fmt::Display for NotDone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Tokio's words.
+        f.write_str("background task failed")
+    }
+}
+
+impl Error for NotDone {}
 
 impl StartThread<Guard> for Handle {
     fn start_thread(&self, seat: Seat<Guard>) -> io::Result<()> {

@@ -161,6 +161,11 @@ impl fmt::Display for DumpedTask {
         if let (TaskState::Idle, Some(what)) = (self.state, track.waits_for) {
             write!(f, ", waits for {what}")?;
         }
-        write!(f, ", {} polls, the last one {:?} ago", track.polls, track.last_poll.elapsed())
+        write!(
+            f,
+            ", {} polls, the last one {:?} ago",
+            track.polls,
+            track.last_poll.elapsed()
+        )
     }
 }

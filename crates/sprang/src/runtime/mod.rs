@@ -65,7 +65,7 @@
 //! All this counts polls, and so takes for granted that each of them ends soon. The cooperative budget of 128 operations
 //! sees to it for tasks that do nothing but await; for those that block or compute, see [`Builder::blocked_policy`].
 
-mod blocking;
+pub(crate) mod blocking;
 mod builder;
 pub(crate) mod context;
 mod driver;

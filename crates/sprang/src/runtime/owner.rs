@@ -9,6 +9,7 @@ use std::time::Duration;
 use sprang_core::slot;
 use sprang_scheduler::{current_thread, multi_thread};
 
+use super::blocking;
 use super::builder::Builder;
 use super::context;
 use super::driver;
@@ -190,7 +191,7 @@ impl Runtime {
     }
 }
 
-/// Whether an error of a socket says that its runtime has ended.
+/// Whether an error of a socket, a file or a standard stream says that its runtime has ended.
 ///
 /// ```
 /// use sprang::net::TcpListener;
@@ -204,7 +205,7 @@ impl Runtime {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn is_rt_shutdown_err(error: &io::Error) -> bool {
-    driver::is_gone(error)
+    driver::is_gone(error) || blocking::is_ended(error)
 }
 
 impl Drop for Runtime {
