@@ -137,12 +137,17 @@ where
 
 /// Drops the future while the panic of its poll unwinds, as it would be dropped outside of a task: its destructor sees
 /// that the thread is panicking.
-struct Unwinding<'a, T: Future>(&'a UnsafeCell<Stage<T>>);
+struct Unwinding<'a, T: Future> {
+    header: &'a Header,
+    stage: &'a UnsafeCell<Stage<T>>,
+}
 
 impl<T: Future> Drop for Unwinding<'_, T> {
     fn drop(&mut self) {
+        // While the future is there: it holds the task's name.
+        self.header.report_panic();
         // SAFETY: the poll, which had the stage to itself, is over, and its caller still has.
-        if let Err(panic) = unsafe { Cell::clear(self.0) } {
+        if let Err(panic) = unsafe { Cell::clear(self.stage) } {
             // The panic of the poll is the task's error.
             drop_quietly(panic);
         }
@@ -176,7 +181,9 @@ impl<T: Future> Cell<T> {
         // SAFETY: passed on.
         let stage = unsafe { Self::stage(header) };
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            let unwinding = Unwinding(stage);
+            // SAFETY: the caller runs the task.
+            let header = unsafe { header.as_ref() };
+            let unwinding = Unwinding { header, stage };
             let polled = stage.with_mut(|stage| {
                 // SAFETY: the runner has the stage to itself (I2).
                 let Stage::Future(future) = (unsafe { &mut *stage }) else {
@@ -196,8 +203,6 @@ impl<T: Future> Cell<T> {
                 let scheduler = unsafe { header.as_ref() }.scheduler;
                 // SAFETY: as above: the caller has custody.
                 unsafe { Anchor::panicked(scheduler) };
-                // SAFETY: as above.
-                unsafe { header.as_ref() }.report_panic();
                 Err(Failure::panicked(panic))
             }
         };
