@@ -38,7 +38,7 @@ impl Park for ParkThread {
         let mut unparked = self.0.unparked.lock();
         if !*unparked {
             match wait {
-                Wait::Events | Wait::Poll => {}
+                Wait::Poll => {}
                 Wait::Until(at) => drop(self.0.changed.wait_until(&mut unparked, at)),
                 Wait::Forever => self.0.changed.wait(&mut unparked),
             }
@@ -329,19 +329,6 @@ fn a_cancelled_timer_does_not_move_a_paused_clock() {
     driver.park(Wait::Forever);
     assert_eq!(handle.now(), start);
     assert_eq!(recorder.take(), [Wait::Poll, Wait::Forever]);
-}
-
-#[test]
-fn a_look_at_the_events_fires_no_timer() {
-    let (mut driver, handle, recorder, _) = paused(1);
-    let counter = Arc::default();
-    let mut timer = timer(&handle, 5 * MS);
-    assert!(poll(&mut timer, &counter).is_pending());
-    handle.clock().advance(5 * MS).unwrap();
-    driver.park(Wait::Events);
-    assert_eq!((recorder.take(), counter.get()), (vec![Wait::Events], 0));
-    driver.park(Wait::Poll);
-    assert_eq!((recorder.take(), counter.get()), (vec![Wait::Poll], 1));
 }
 
 #[test]
