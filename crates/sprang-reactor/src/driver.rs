@@ -191,7 +191,7 @@ impl park::Driver for Driver {
         }
         let timeout = match wait {
             // Does not block, so there is nothing for an unpark to end: it is left for the next park.
-            Wait::Events | Wait::Poll => {
+            Wait::Poll => {
                 self.wait(NO_TIME);
                 return self.deliver(NO_TIME);
             }

@@ -67,7 +67,7 @@ impl<P: Park> Driver<P> {
         let next = self.handle.earliest_exactly();
         let target = match wait {
             Wait::Until(limit) => next.min(common.deadline_tick(limit)),
-            Wait::Events | Wait::Poll | Wait::Forever => next,
+            Wait::Poll | Wait::Forever => next,
         };
         match target {
             NEVER => self.park_until_next(wait),
@@ -87,8 +87,7 @@ impl<P: Park> Park for Driver<P> {
     fn park(&mut self, wait: Wait) {
         self.handle.serve();
         match wait {
-            Wait::Events => return self.inner.park(wait),
-            Wait::Poll => self.inner.park(wait),
+            Wait::Poll => self.inner.park(Wait::Poll),
             _ if self.handle.clock().can_auto_advance() => self.park_paused(wait),
             _ => self.park_until_next(wait),
         }

@@ -16,8 +16,6 @@ use std::time::Instant;
 /// How long a thread may stay in [`Driver::park`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
-    /// Deliver the events that are there, without a look at the clock, and return.
-    Events,
     /// Deliver what is there and return.
     Poll,
     /// Until an event, an unpark, or this instant.
@@ -30,7 +28,7 @@ impl Wait {
     /// The shorter of `self` and a wait until `deadline`.
     pub fn at_most(self, deadline: Instant) -> Self {
         match self {
-            Self::Events | Self::Poll => self,
+            Self::Poll => Self::Poll,
             Self::Until(other) => Self::Until(other.min(deadline)),
             Self::Forever => Self::Until(deadline),
         }

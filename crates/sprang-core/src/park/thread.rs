@@ -59,7 +59,7 @@ impl Driver for ThreadDriver {
     fn park(&mut self, wait: Wait) {
         while self.announce() {
             match wait {
-                Wait::Events | Wait::Poll => break,
+                Wait::Poll => break,
                 Wait::Forever => thread::park(),
                 Wait::Until(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());

@@ -39,7 +39,7 @@ use crate::yielding::Yielding;
 /// Tasks in a row that may come from the LIFO slot while the queue holds others.
 const LIFO_POLLS: u32 = 3;
 
-/// Polls after which a worker whose tasks have all yielded looks at the other workers and at the timers.
+/// Polls after which a worker whose tasks have all yielded looks at the other workers.
 const SEARCH_INTERVAL: u32 = 16;
 
 /// A worker: to be run on a thread of its own.
@@ -223,7 +223,7 @@ impl Worker {
         let _leave = Leave(&self.metrics);
         self.metrics.start();
         if self.remote().take_look_around() {
-            self.poll_driver(Wait::Poll);
+            self.poll_driver();
         }
         while let Some(task) = self.next_or_wait() {
             self.run_task(task);
@@ -289,15 +289,11 @@ impl Worker {
     #[inline]
     fn next_or_wait(&self) -> Option<Notified> {
         loop {
-            if let Some(task) = self.next() {
-                return Some(task);
-            }
-            let brief = self.is_brief();
-            if let Some(task) = self.find(brief) {
+            if let Some(task) = self.next().or_else(|| self.find()) {
                 return Some(task);
             }
             if self.has_yielded() {
-                self.poll_driver(if brief { Wait::Events } else { Wait::Poll });
+                self.poll_driver();
             } else if self.shared.pool.is_closed() {
                 if self.close() {
                     return None;
@@ -315,7 +311,7 @@ impl Worker {
         let came = self.searching.get() && self.spin.wait_for(|| pool.look_outside());
         if came {
             // Nobody may have been in the driver meanwhile.
-            self.poll_driver(Wait::Poll);
+            self.poll_driver();
         }
         came
     }
@@ -346,7 +342,7 @@ impl Worker {
     /// A busy worker's look around.
     #[cold]
     fn maintain(&self) {
-        self.poll_driver(Wait::Poll);
+        self.poll_driver();
         if self.shared.pool.is_closed() {
             self.close_shard();
         }
@@ -382,30 +378,24 @@ impl Worker {
         first
     }
 
-    /// Delivers events without sleeping, and fires timers if that is [`Wait::Poll`], then queues what yielded.
-    fn poll_driver(&self, wait: Wait) {
+    /// Delivers events and fires timers without sleeping, then queues what yielded.
+    fn poll_driver(&self) {
         survive(|| match self.shared.driver.try_lock() {
-            Some(mut driver) => driver.park(wait),
-            None if wait == Wait::Events => {}
+            Some(mut driver) => driver.park(Wait::Poll),
             None => self.shared.driver_handle.fire_due(),
         });
         self.queue_yielded();
         self.shared.unpark(self.shared.pool.share(self.index, &self.local));
     }
 
-    /// Whether a look around, which is due, leaves out the other workers and the timers: there are tasks to go on with
-    /// that have yielded, and the last such look was not long ago. To search is to write to what all workers share, and
-    /// to read the clock takes as long as a short poll.
-    fn is_brief(&self) -> bool {
-        self.has_yielded() && self.tick.get().wrapping_sub(self.searched.get()) < SEARCH_INTERVAL
-    }
-
-    /// A task from outside, or, unless the look is brief, from another worker.
-    fn find(&self, brief: bool) -> Option<Notified> {
-        if brief {
+    /// A task from elsewhere. While the worker has tasks that have yielded, it looks at the other workers only every
+    /// so often: to search is to write to what all workers share.
+    fn find(&self) -> Option<Notified> {
+        let tick = self.tick.get();
+        if tick.wrapping_sub(self.searched.get()) < SEARCH_INTERVAL && self.has_yielded() {
             return self.shared.pool.take_injected(&self.local);
         }
-        self.searched.set(self.tick.get());
+        self.searched.set(tick);
         self.search()
     }
 
@@ -445,7 +435,7 @@ impl Worker {
                 self.searching.set(woken == Woken::AsSearcher);
                 self.shared.unpark(pool.share(self.index, &self.local));
                 if self.remote().take_look_around() {
-                    self.poll_driver(Wait::Poll);
+                    self.poll_driver();
                 }
                 return;
             }
