@@ -87,7 +87,10 @@ impl<P: Park> Park for Driver<P> {
     fn park(&mut self, wait: Wait) {
         self.handle.serve();
         match wait {
-            Wait::Poll => self.inner.park(Wait::Poll),
+            Wait::Poll => {
+                self.inner.park(Wait::Poll);
+                return self.handle.glance();
+            }
             _ if self.handle.clock().can_auto_advance() => self.park_paused(wait),
             _ => self.park_until_next(wait),
         }

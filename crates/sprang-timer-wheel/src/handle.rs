@@ -60,7 +60,29 @@ thread_local! {
     static CURRENT_RUNTIME: Cell<u64> = const { Cell::new(0) };
     /// The number of the runtime that this thread last served as a worker (I3).
     static SERVED: Cell<u64> = const { Cell::new(0) };
+    static GLANCES: Cell<Glances> = const { Cell::new(Glances::NONE) };
 }
+
+/// What this thread may leave out of its looks at the timers of the runtime that it serves.
+///
+/// To read the clock takes as long as a short poll. While the earliest deadline is the one that a look has found to be
+/// [`FAR_TICKS`] ahead, or a later one, the next looks do without: only polls that block could make them late by that.
+#[derive(Debug, Clone, Copy)]
+struct Glances {
+    /// The deadline that was found to be far ahead.
+    far: u64,
+    /// Looks at the timers that may do without the clock.
+    left: u32,
+}
+
+impl Glances {
+    const NONE: Self = Self { far: NEVER, left: 0 };
+}
+
+/// How far ahead a deadline must be for glances.
+const FAR_TICKS: u64 = 1_000;
+/// Glances after a look.
+const MAX_GLANCES: u32 = 16;
 
 /// Makes `handle` the one that timers of this thread are created in; returns the one before.
 pub fn set_current(handle: Option<Handle>) -> Option<Handle> {
@@ -289,7 +311,9 @@ impl Handle {
 
     /// Notes that this thread follows the rule of this runtime (I3).
     pub(crate) fn serve(&self) {
-        SERVED.set(self.number());
+        if SERVED.replace(self.number()) != self.number() {
+            GLANCES.set(Glances::NONE);
+        }
     }
 
     /// Closes all timers: they are woken and pend for good.
@@ -316,6 +340,17 @@ impl Unpark for Handle {
 }
 
 impl Timers for Handle {
+    fn glance(&self) {
+        self.serve();
+        let Glances { far, left } = GLANCES.get();
+        // The threads of a model are one.
+        let is_due = cfg!(sprang_loom) || left == 0;
+        if is_due || self.earliest() < far || !self.clock().was_never_paused() {
+            return self.fire_due();
+        }
+        GLANCES.set(Glances { far, left: left - 1 });
+    }
+
     fn fire_due(&self) {
         self.serve();
         let earliest = self.earliest();
@@ -323,6 +358,9 @@ impl Timers for Handle {
             return;
         }
         let now = self.common().now_tick(self.now());
+        let is_far = earliest - now.min(earliest) >= FAR_TICKS;
+        let (far, left) = if is_far { (earliest, MAX_GLANCES) } else { (NEVER, 0) };
+        GLANCES.set(Glances { far, left });
         if earliest > now {
             return;
         }
@@ -335,6 +373,8 @@ impl Timers for Handle {
 
     fn unserved_deadline(&self) -> Option<Instant> {
         self.serve();
+        // It may sleep for long now.
+        GLANCES.set(Glances::NONE);
         let earliest = self.earliest();
         if earliest == NEVER {
             return None;
@@ -359,5 +399,86 @@ impl Drop for InhibitAutoAdvance {
     fn drop(&mut self) {
         self.0.clock().allow_auto_advance();
         self.0.unpark();
+    }
+}
+
+#[cfg(all(test, not(sprang_loom)))]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::task::{Context, Waker};
+
+    use sprang_core::park::ThreadDriver;
+
+    use super::*;
+    use crate::Timer;
+
+    fn timers() -> Handle {
+        Handle::new(Clock::new(false, false), 1, Arc::new(ThreadDriver::new().unparker()))
+    }
+
+    fn armed(handle: &Handle, after: Duration) -> Pin<Box<Timer>> {
+        let mut timer = Box::pin(Timer::new(handle, handle.now() + after));
+        assert!(
+            timer
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
+        );
+        timer
+    }
+
+    fn wait_until_due(handle: &Handle, timer: &Timer) {
+        while handle.now() < timer.deadline() + Duration::from_millis(1) {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[test]
+    fn a_glance_sees_a_deadline_that_is_earlier_than_the_far_one() {
+        let handle = timers();
+        let _far = armed(&handle, Duration::from_secs(3_600));
+        handle.glance();
+        assert_eq!(GLANCES.get().left, MAX_GLANCES);
+        let near = armed(&handle, Duration::from_millis(2));
+        wait_until_due(&handle, &near);
+        handle.glance();
+        assert!(near.is_elapsed());
+        // And one that has come near.
+        let near = armed(&handle, Duration::from_millis(2));
+        handle.glance();
+        wait_until_due(&handle, &near);
+        handle.glance();
+        assert!(near.is_elapsed());
+    }
+
+    #[test]
+    fn a_deadline_that_is_far_no_more_is_late_by_few_glances() {
+        let handle = timers();
+        let timer = armed(&handle, Duration::from_millis(2));
+        handle.glance();
+        wait_until_due(&handle, &timer);
+        // As if it had been found to be far ahead before a poll that blocked.
+        let far = handle.earliest();
+        GLANCES.set(Glances { far, left: MAX_GLANCES });
+        (0..MAX_GLANCES).for_each(|_| handle.glance());
+        assert!(!timer.is_elapsed());
+        handle.glance();
+        assert!(timer.is_elapsed());
+    }
+
+    #[test]
+    fn no_look_is_a_glance_after_a_sleep_or_in_another_runtime() {
+        let handles = [timers(), timers()];
+        let _far = handles
+            .each_ref()
+            .map(|handle| armed(handle, Duration::from_secs(3_600)));
+        handles[0].glance();
+        assert_eq!(GLANCES.get().left, MAX_GLANCES);
+        let _deadline = handles[0].unserved_deadline();
+        assert_eq!(GLANCES.get().left, 0);
+        handles[0].glance();
+        handles[1].serve();
+        assert_eq!(GLANCES.get().left, 0);
     }
 }

@@ -62,8 +62,14 @@ pub trait Unpark: Send + Sync + Debug {
 
 /// The timers of a runtime, as a worker sees them that does not hold the driver.
 pub trait Timers: Send + Sync + Debug {
-    /// Fires the timers that are due, from a thread that is busy and so does not park.
+    /// Fires the timers that are due, from a thread that does not park in the driver.
     fn fire_due(&self);
+
+    /// The same from a thread that is busy and does this often: as long as no deadline is near, it need not look at the
+    /// clock each time.
+    fn glance(&self) {
+        self.fire_due();
+    }
 
     /// The earliest deadline that nobody is parked for yet.
     ///

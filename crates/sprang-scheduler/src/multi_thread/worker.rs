@@ -382,7 +382,7 @@ impl Worker {
     fn poll_driver(&self) {
         survive(|| match self.shared.driver.try_lock() {
             Some(mut driver) => driver.park(Wait::Poll),
-            None => self.shared.driver_handle.fire_due(),
+            None => self.shared.driver_handle.glance(),
         });
         self.queue_yielded();
         self.shared.unpark(self.shared.pool.share(self.index, &self.local));
