@@ -94,6 +94,14 @@ impl<T> Shared<T> {
         &self.slots[position as usize & (self.slots.len() - 1)]
     }
 
+    /// The message of a position, locked, if it is there.
+    #[inline]
+    fn message(&self, position: u64) -> Option<MutexGuard<'_, Message<T>>> {
+        let slot = self.slot(position);
+        let is_there = || slot.position.load(Relaxed) == position;
+        is_there().then(|| slot.message.lock()).filter(|_| is_there())
+    }
+
     /// Wakes all that wait for an earlier position than `end`.
     fn wake_before(&self, end: u64, tail: MutexGuard<'_, Tail>) {
         if tail.waiting.is_empty() {
@@ -468,13 +476,9 @@ impl<T> Receiver<T> {
     unsafe fn pass(&mut self, waiting: Option<(Pin<&Waiter<u64>>, &Waker)>) -> Result<Passing<'_, T>, TryRecvError> {
         let shared = &*self.shared;
         loop {
-            let slot = shared.slot(self.next);
-            if slot.position.load(Relaxed) == self.next {
-                let message = slot.message.lock();
-                if slot.position.load(Relaxed) == self.next {
-                    self.next += 1;
-                    return Ok(Passing(Some(message)));
-                }
+            if let Some(message) = shared.message(self.next) {
+                self.next += 1;
+                return Ok(Passing(Some(message)));
             }
             let waker = waiting.map(|(_, waker)| waker.clone());
             let mut tail = shared.tail.lock();
@@ -580,6 +584,19 @@ impl<T: Clone> Receiver<T> {
     ///
     /// No message is lost when the future is dropped.
     pub async fn recv(&mut self) -> Result<T, RecvError> {
+        // A message that is there already needs no waiter.
+        let ready = poll_fn(|cx| {
+            let proceed = ready!(coop::poll_proceed(cx));
+            let Some(message) = self.shared.message(self.next) else {
+                return Poll::Ready(None);
+            };
+            self.next += 1;
+            proceed.made_progress();
+            Poll::Ready(Some(Passing(Some(message)).value()))
+        });
+        if let Some(value) = ready.await {
+            return Ok(value);
+        }
         let mut receiving = pin!(Receiving {
             receiver: self,
             waiter: Waiter::new(0),
