@@ -148,7 +148,9 @@ impl Observer {
         let meta = task.meta();
         call(self.hooks.before_poll.as_ref(), &meta);
         let begun = self.histogram.as_ref().map(|histogram| (histogram, Instant::now()));
-        waiting::clear();
+        if self.hooks.tracking.is_some() {
+            waiting::clear();
+        }
         let ended = coop::budget(|| task.turn());
         if let Some(tracking) = &self.hooks.tracking {
             tracking.record(meta.id(), ended, waiting::take());

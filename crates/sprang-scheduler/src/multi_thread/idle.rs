@@ -71,6 +71,13 @@ impl Taken {
     pub(super) fn is_set(&self) -> bool {
         self.0.load(Relaxed)
     }
+
+    /// Clears the flag, under the lock or after the last worker has left; returns whether it was set.
+    fn clear(&self) -> bool {
+        let was_set = self.0.load(Relaxed);
+        self.0.store(false, Relaxed);
+        was_set
+    }
 }
 
 impl Idle {
@@ -132,7 +139,7 @@ impl Idle {
 
     /// All workers have left: nobody uses a permit any more, or is stuck.
     pub(super) fn end<'a>(&self, taken: impl Iterator<Item = &'a Taken>) {
-        taken.for_each(|taken| self.unwatch(taken.0.swap(false, Relaxed)));
+        taken.for_each(|taken| self.unwatch(taken.clear()));
         self.gave_permit_back(self.is_active());
     }
 
@@ -187,8 +194,7 @@ impl Idle {
     #[must_use]
     pub(super) fn park(&self, worker: usize, searching: bool, taken: &Taken) -> bool {
         let mut sleepers = self.sleepers.lock();
-        let was_taken = taken.0.load(Relaxed);
-        taken.0.store(false, Relaxed);
+        let was_taken = taken.clear();
         let was_last_searcher = searching && self.state.fetch_sub(SEARCHING_ONE, Relaxed) & SEARCHING_MASK == 1;
         let was_last_active = !was_taken && self.give_permit_back();
         sleepers.push(worker);
@@ -256,8 +262,7 @@ impl Idle {
     #[must_use]
     pub(super) fn reclaim(&self, worker: usize, taken: &Taken, anyway: bool) -> bool {
         let mut sleepers = self.sleepers.lock();
-        let was_taken = taken.0.load(Relaxed);
-        taken.0.store(false, Relaxed);
+        let was_taken = taken.clear();
         let goes_on = anyway || !self.is_exhausted();
         let only = goes_on && self.take_permit(0);
         if !goes_on {
