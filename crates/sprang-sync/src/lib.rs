@@ -38,6 +38,8 @@ pub mod oneshot;
 mod rwlock;
 mod semaphore;
 mod set_once;
+#[cfg(test)]
+mod testing;
 pub mod watch;
 
 pub use barrier::{Barrier, BarrierWaitResult};

@@ -2,32 +2,15 @@
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::atomic::Ordering::SeqCst;
+use std::task::{Context, Poll, Waker};
 
 use sprang_core::coop;
 
 use super::{Sender, channel};
-
-fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
-}
-
-/// Counts its wake-ups; panics after, if told to.
-#[derive(Default)]
-struct Count {
-    wakes: AtomicUsize,
-    panics: bool,
-}
-
-impl Wake for Count {
-    fn wake(self: Arc<Self>) {
-        self.wakes.fetch_add(1, SeqCst);
-        assert!(!self.panics, "a waker that panics");
-    }
-}
+use crate::testing::{Count, poll};
 
 #[test]
 fn only_the_latest_value_is_seen() {
