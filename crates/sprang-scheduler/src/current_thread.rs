@@ -40,6 +40,7 @@ use crate::metrics::{self, Counter, Totals, WorkerMetrics, WorkerSnapshot};
 use crate::panics::survive;
 use crate::park_thread;
 use crate::queue::Injector;
+use crate::seat::Seat;
 use crate::task::{self, Anchored, Header, JoinHandle, Notified, Schedule, Shard};
 use crate::yielding::Yielding;
 
@@ -104,7 +105,7 @@ struct Core {
     shared: Arc<Anchored<Shared>>,
     queue: RefCell<VecDeque<Notified>>,
     yielding: Yielding,
-    driver: RefCell<Box<dyn Driver>>,
+    driver: RefCell<Seat>,
     /// Polls begun, wrapping.
     tick: Cell<u32>,
     /// Whether all tasks are being dropped, or were.
@@ -245,7 +246,7 @@ impl Scheduler {
             shared: Arc::clone(&shared),
             queue: RefCell::new(VecDeque::new()),
             yielding: Yielding::new(),
-            driver: RefCell::new(driver),
+            driver: RefCell::new(Seat::new(driver)),
             tick: Cell::new(0),
             closed: Cell::new(false),
             observer,
@@ -396,7 +397,7 @@ impl Core {
             if ran_dry && self.is_waiting() {
                 self.park();
             } else {
-                self.drive(Wait::Poll);
+                self.drive(|seat| seat.park(Wait::Poll));
             }
         }
     }
@@ -410,9 +411,15 @@ impl Core {
         let shared = &self.shared;
         shared.config.hooks.park();
         shared.metrics.park();
-        // The hook may have spawned or woken a task.
-        let wait = self.is_waiting() && self.queue.borrow().is_empty();
-        self.drive(if wait { Wait::Forever } else { Wait::Poll });
+        let has_work = || !self.is_waiting() || !self.queue.borrow().is_empty();
+        self.drive(|seat| {
+            if has_work() {
+                // The hook has spawned or woken a task.
+                seat.park(Wait::Poll);
+            } else if !seat.wait_a_moment(|| has_work() || !shared.injector.is_empty()) {
+                seat.park(Wait::Forever);
+            }
+        });
         shared.metrics.unpark();
         shared.config.hooks.unpark();
     }
@@ -454,9 +461,9 @@ impl Core {
         }
     }
 
-    /// Parks in the driver, then queues what yielded.
-    fn drive(&self, wait: Wait) {
-        survive(|| self.driver.borrow_mut().park(wait));
+    /// Has `f` park in the driver, then queues what yielded.
+    fn drive(&self, f: impl FnOnce(&mut Seat)) {
+        survive(|| f(&mut self.driver.borrow_mut()));
         self.yielding.drain(|task| self.push(task));
     }
 
@@ -486,7 +493,7 @@ impl Core {
                 break;
             } else {
                 // Another thread has woken a task and is about to inject it.
-                self.drive(Wait::Forever);
+                self.drive(|seat| seat.park(Wait::Forever));
             }
         }
     }

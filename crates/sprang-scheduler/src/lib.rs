@@ -28,6 +28,7 @@ pub mod multi_thread;
 mod panics;
 pub mod park_thread;
 mod queue;
+mod seat;
 mod spin;
 pub mod task;
 pub mod tracking;

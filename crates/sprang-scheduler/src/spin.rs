@@ -6,9 +6,8 @@
 //! Who waits tries it; each failure doubles the number of times that it goes straight to sleep before it tries again,
 //! and a success sets it back. So a thread for which it never pays off spends a spin on one sleep in [`MAX_SKIPS`].
 //!
-//! Called by: `park_thread`, for the future's waker; the last active worker, for a task from outside of the workers.
-//! Workers wait for nothing else: beside other busy threads their spinning costs more than it saves (`echo_64` of the
-//! benchmarks).
+//! Called by: `park_thread`, for the future's waker; the last active worker, for a task from outside of the workers;
+//! `seat`, for events. Workers wait for nothing else: beside other busy threads that costs more than it saves.
 
 use std::cell::Cell;
 
@@ -57,6 +56,10 @@ impl Spin {
         if let Some(skips) = self.skips.get().checked_sub(1) {
             self.skips.set(skips);
             return false;
+        }
+        if look() == Look::There {
+            // That says nothing about waiting.
+            return true;
         }
         for _ in 0..LOOKS {
             match look() {

@@ -32,6 +32,7 @@ use crate::metrics::{self, Counter};
 use crate::monitor;
 use crate::panics::survive;
 use crate::queue::Local;
+use crate::seat::Seat;
 use crate::task::{self, Anchored, Header, JoinHandle, Notified, Schedule, Shard};
 
 /// The settings of a multi-thread scheduler.
@@ -138,7 +139,7 @@ impl Handle {
         locals.iter().for_each(|_| remotes.push(Remote::new(&config)));
         let shared = Anchored::new(Shared {
             remotes,
-            driver: Mutex::new(driver),
+            driver: Mutex::new(Seat::new(driver)),
             driver_handle,
             remaining: AtomicUsize::new(config.workers),
             pool,

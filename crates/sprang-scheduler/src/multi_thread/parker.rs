@@ -3,23 +3,25 @@
 //! Purpose: of the parked workers one is parked in the driver and is woken by I/O and timers; the others wait on their
 //! threads and are woken by a push.
 //!
-//! Called by: `worker` (park), whoever pushes (unpark).
+//! Called by: `worker` (park), whoever pushes (unpark). Calls: `seat`.
 //!
 //! Invariants:
 //! - I1: an unpark before a park makes that park return at once: `NOTIFIED` stays until a park consumes it.
 //! - I2: only the owner moves `state` to `THREAD` or `DRIVER`, and back.
 //!
 //! Memory ordering: `unpark` releases what the waker pushed to the park that acquires it. (The sleep protocol in
-//! `idle` does not rely on it.)
+//! `idle` does not rely on it.) Who waits a moment before it sleeps only peeks at `state`.
 
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use sprang_core::park::{Driver, DriverHandle, Wait};
+use sprang_core::park::{DriverHandle, Wait};
 use sprang_core::primitive::sync::Mutex;
 use sprang_core::primitive::sync::atomic::AtomicUsize;
-use sprang_core::primitive::sync::atomic::Ordering::{AcqRel, Acquire};
+use sprang_core::primitive::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use sprang_core::primitive::thread::{self, Thread};
+
+use crate::seat::Seat;
 
 const EMPTY: usize = 0;
 const NOTIFIED: usize = 1;
@@ -27,7 +29,7 @@ const THREAD: usize = 2;
 const DRIVER: usize = 3;
 
 /// The driver of a scheduler, held by at most one thread.
-pub(super) type SharedDriver = Mutex<Box<dyn Driver>>;
+pub(super) type SharedDriver = Mutex<Seat>;
 
 /// A worker's parker.
 #[derive(Debug)]
@@ -54,11 +56,13 @@ impl Parker {
         self.thread.get().is_some()
     }
 
-    /// Sleeps until an unpark, an event of the driver, or the deadline of a timer.
-    pub(super) fn park(&self, driver: &SharedDriver, handle: &dyn DriverHandle) {
+    /// Sleeps until an unpark, an event of the driver, or the deadline of a timer. `has_work`: whether the driver has
+    /// made a task ready.
+    pub(super) fn park(&self, driver: &SharedDriver, handle: &dyn DriverHandle, has_work: impl Fn() -> bool) {
         match driver.try_lock() {
             Some(mut driver) => {
-                if self.enter(DRIVER) {
+                let is_over = || self.state.load(Relaxed) == NOTIFIED || has_work();
+                if !driver.wait_a_moment(is_over) && self.enter(DRIVER) {
                     driver.park(Wait::Forever);
                 }
             }

@@ -353,7 +353,11 @@ impl Worker {
         let hooks = &shared.config.hooks;
         self.as_stranger(|| hooks.park());
         self.metrics.park();
-        survive(|| self.remote().parker.park(&shared.driver, &*shared.driver_handle));
+        let has_work = || shared.pool.has_own(self.index, &self.local) || self.has_yielded();
+        survive(|| {
+            let parker = &self.remote().parker;
+            parker.park(&shared.driver, &*shared.driver_handle, has_work);
+        });
         self.metrics.unpark();
         self.as_stranger(|| hooks.unpark());
     }
