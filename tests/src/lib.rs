@@ -11,6 +11,8 @@
 //! | [`temp`] | directories for files |
 //! | [`wakers`] | wakers that misbehave |
 
+#[cfg(any(doctest, test))]
+mod guide;
 pub mod temp;
 pub mod wakers;
 

@@ -23,6 +23,17 @@ use crate::task::JoinHandle;
 /// A handle of a runtime: cheap to clone, usable from every thread.
 ///
 /// It does not keep the runtime running: see [`Runtime`](super::Runtime).
+///
+/// ```
+/// use sprang::runtime::{Handle, Runtime};
+///
+/// let runtime = Runtime::new()?;
+/// let handle: Handle = runtime.handle().clone();
+/// let thread = std::thread::spawn(move || handle.spawn(async { "from outside" }));
+/// let task = thread.join().unwrap();
+/// assert_eq!(runtime.block_on(task).unwrap(), "from outside");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Handle {
     inner: Arc<Inner>,

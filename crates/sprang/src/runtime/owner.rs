@@ -20,6 +20,15 @@ use super::threads::Threads;
 use crate::task::JoinHandle;
 
 /// A runtime. Dropping it ends it: see the [module](super).
+///
+/// ```
+/// use sprang::runtime::Runtime;
+///
+/// let runtime = Runtime::new()?;
+/// let task = runtime.spawn(async { 6 * 7 });
+/// assert_eq!(runtime.block_on(task).unwrap(), 42);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Runtime {
     handle: Handle,
     kind: Kind,
