@@ -8,6 +8,7 @@ use std::future::{Future, IntoFuture, pending, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
+use sprang::runtime::{self, RngSeed};
 use sprang::sync::{mpsc, oneshot};
 use sprang::{select, task};
 
@@ -73,6 +74,64 @@ async fn unbiased_lets_every_ready_branch_win_and_polls_each_once_in_cyclic_orde
     let polled = polled.take();
     assert_eq!(polled.len(), 3);
     assert!(polled.windows(2).all(|pair| pair[1] == (pair[0] + 1) % 3), "{polled:?}");
+}
+
+const ROUNDS: u32 = 100_000;
+
+/// Checks that each of the branches that were ready in all rounds has its share of the wins, within 5 %.
+fn check_shares(wins: &[u32]) {
+    let share = ROUNDS / wins.len() as u32;
+    assert_eq!(wins.iter().sum::<u32>(), ROUNDS);
+    assert!(wins.iter().all(|wins| wins.abs_diff(share) <= share / 20), "{wins:?}");
+}
+
+/// Runs the future on a runtime whose random choices are the same in every run.
+fn seeded<F: Future>(future: F) -> F::Output {
+    let seed = RngSeed::from_bytes(b"fair");
+    let mut builder = runtime::Builder::new_current_thread();
+    builder.rng_seed(seed).build().unwrap().block_on(future)
+}
+
+#[test]
+fn two_channels_that_are_always_ready_win_equally_often() {
+    seeded(async {
+        let (lefts, mut left) = mpsc::unbounded_channel();
+        let (rights, mut right) = mpsc::unbounded_channel();
+        for _ in 0..ROUNDS {
+            lefts.send(0).unwrap();
+            rights.send(1).unwrap();
+        }
+        let mut wins = [0; 2];
+        for _ in 0..ROUNDS {
+            let winner: usize = select! {
+                Some(left) = left.recv() => left,
+                Some(right) = right.recv() => right,
+            };
+            wins[winner] += 1;
+        }
+        check_shares(&wins);
+    });
+}
+
+#[test]
+fn eight_branches_that_are_always_ready_win_equally_often() {
+    seeded(async {
+        let mut wins = [0; 8];
+        for _ in 0..ROUNDS {
+            let winner: usize = select! {
+                _ = ready(()) => 0,
+                _ = ready(()) => 1,
+                _ = ready(()) => 2,
+                _ = ready(()) => 3,
+                _ = ready(()) => 4,
+                _ = ready(()) => 5,
+                _ = ready(()) => 6,
+                _ = ready(()) => 7,
+            };
+            wins[winner] += 1;
+        }
+        check_shares(&wins);
+    });
 }
 
 #[sprang::test]
@@ -232,6 +291,39 @@ async fn patterns_bind_by_every_mode() {
         select! { Point { x: mut a, y } = ready(point.clone()) => { a += y; a } },
         3
     );
+}
+
+#[sprang::test]
+async fn a_pattern_means_what_it_means_in_a_match() {
+    const ONE: u32 = 1;
+    const TEXT: &str = "text";
+    struct Guarded(Vec<u32>);
+    impl Drop for Guarded {
+        fn drop(&mut self) {}
+    }
+    let numbers = [1, 2];
+
+    assert_eq!(select! { ONE = ready(1) => 1, else => 0 }, 1);
+    assert_eq!(select! { ONE = ready(2) => 1, else => 0 }, 0);
+    assert_eq!(select! { Some(TEXT) = ready(Some("text")) => 1, else => 0 }, 1);
+    assert_eq!(select! { Some(&ONE) = ready(numbers.first()) => 1, else => 0 }, 1);
+    assert_eq!(select! { Some(&ONE) = ready(numbers.last()) => 1, else => 0 }, 0);
+    assert_eq!(select! { Some(&"text") = ready(Some(&"text")) => 1, else => 0 }, 1);
+    assert_eq!(select! { -1 | 1.. = ready(-1) => 1, else => 0 }, 1);
+    // By reference, since the parts of what has a destructor cannot be moved out of it.
+    assert_eq!(select! { Guarded(ref numbers) = ready(Guarded(vec![1])) => numbers.len() }, 1);
+    assert_eq!(select! { guarded @ Guarded(_) = ready(Guarded(vec![1, 2])) => guarded.0.len() }, 2);
+}
+
+#[sprang::test]
+async fn an_output_whose_pattern_does_not_match_is_dropped_before_the_other_branches_go_on() {
+    let dropped = RefCell::new(Vec::new());
+    let seen = select! {
+        biased;
+        (2, _guard) = ready((1, OnDrop(&dropped, 1))) => unreachable!(),
+        seen = async { dropped.borrow().len() } => seen,
+    };
+    assert_eq!(seen, 1);
 }
 
 #[sprang::test]

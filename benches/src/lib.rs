@@ -1,29 +1,41 @@
-//! Benchmarks of sprang beside Tokio.
+//! Benchmarks of sprang beside Tokio, smol, and what the system allows.
 //!
-//! Purpose: the same workloads, from the same source, on both runtimes.
+//! Purpose: the same workloads, from the same source, on each runtime.
 //!
-//! Data flow: `workloads` names its runtime `rt` and is compiled twice, by `on_sprang` and by `on_tokio`; the binary
-//! `compare` and the criterion benches pick from [`groups`] and [`probes`]. What the workloads need besides a runtime
-//! ([`signal`], [`echo`]) is compiled once and the same for both, so that only the runtimes differ.
+//! Data flow: `workloads` names its runtime `rt` and is compiled by `on_sprang` and by `on_tokio`, in part by
+//! `on_smol`; `bare` does some of them without a runtime. The binary `compare` and the criterion benches pick from
+//! [`groups`] and [`probes`]. What the workloads need besides a runtime ([`signal`], [`clients`]) is compiled once and
+//! the same for all, so that only the runtimes differ.
 
 #![allow(clippy::duplicate_mod, reason = "the workloads are compiled once for each runtime")]
 
-pub mod echo;
+mod bare;
+pub mod clients;
 pub mod meter;
+mod on_smol;
 mod on_sprang;
 mod on_tokio;
 pub mod report;
 pub mod signal;
+mod smol_rt;
 
 use std::fmt;
+use std::net::SocketAddr;
 
 /// Workloads of one area: a table of the report.
 #[derive(Debug, Clone, Copy)]
 pub struct Group {
     /// The heading of its table.
     pub title: &'static str,
+    /// In the order of the table, by the module that they are in.
+    pub areas: &'static [&'static [Workload]],
+}
+
+impl Group {
     /// In the order of the table.
-    pub workloads: &'static [Workload],
+    pub fn workloads(self) -> impl Iterator<Item = &'static Workload> {
+        self.areas.iter().copied().flatten()
+    }
 }
 
 /// One thing to measure.
@@ -39,8 +51,8 @@ pub struct Workload {
     pub rounds: u32,
     /// What is counted.
     pub unit: Unit,
-    /// What it should come to at least, or at most, as the table shows it; empty if nothing is asked for.
-    pub wanted: &'static str,
+    /// What it should come to.
+    pub wanted: Wanted,
     /// Starts a runtime of two workers and runs so many rounds, after one to warm up where that matters; what they cost
     /// in all.
     ///
@@ -57,7 +69,7 @@ impl Workload {
             ops,
             rounds: 10,
             unit: Unit::WallNs,
-            wanted: "",
+            wanted: Wanted::NOTHING,
             run,
         }
     }
@@ -75,9 +87,43 @@ impl Workload {
         }
     }
 
-    const fn wanted(self, wanted: &'static str) -> Self {
-        Self { wanted, ..self }
+    /// Wants Tokio to take so many times as much.
+    const fn ratio(mut self, ratio: f64) -> Self {
+        self.wanted.ratio = Some(ratio);
+        self
     }
+
+    /// Wants the floor to take that part of it.
+    const fn of_floor(mut self, part: f64) -> Self {
+        self.wanted.of_floor = Some(part);
+        self
+    }
+
+    /// Wants no more than that, in its unit.
+    const fn at_most(mut self, cost: f64) -> Self {
+        self.wanted.at_most = Some(cost);
+        self
+    }
+}
+
+/// What a workload should come to on sprang.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wanted {
+    /// Tokio's cost by sprang's, at least.
+    pub ratio: Option<f64>,
+    /// The floor's cost by sprang's, at least.
+    pub of_floor: Option<f64>,
+    /// Its cost, at most.
+    pub at_most: Option<f64>,
+}
+
+impl Wanted {
+    /// Whatever it is.
+    pub const NOTHING: Self = Self {
+        ratio: None,
+        of_floor: None,
+        at_most: None,
+    };
 }
 
 /// What is watched from outside rather than measured as the cost of an operation.
@@ -86,11 +132,13 @@ pub struct Probes {
     /// How late each of 10,000 sleeps of 1 to 100 ms ends, in milliseconds: less than zero if early. The flag asks for
     /// tasks that keep all workers busy.
     pub lateness_ms: fn(loaded: bool) -> Vec<f64>,
-    /// Starts 100,000 tasks that wait, 100 sockets and a timer of an hour; prints `ready` when the runtime is quiet and
+    /// Starts 100,000 tasks that wait, 10,000 sockets and a timer of an hour; prints `ready` when the runtime is quiet and
     /// waits so many seconds; the context switches of the runtime's threads in them.
     pub idle: fn(seconds: u64) -> meter::Switches,
     /// A client sends so many requests, 10 ms apart; the context switches of the runtime's threads meanwhile.
     pub low_load: fn(requests: u32) -> meter::Switches,
+    /// Starts an echo server that ends with the process; its address.
+    pub serve: fn() -> SocketAddr,
 }
 
 /// What a workload costs.
@@ -102,6 +150,8 @@ pub enum Unit {
     CpuNs,
     /// Milliseconds, of the worst case in a round.
     WorstMs,
+    /// Microseconds, of a quantile of a round.
+    QuantileUs,
     /// Bytes of resident memory.
     Bytes,
 }
@@ -112,6 +162,7 @@ impl fmt::Display for Unit {
             Self::WallNs => "ns",
             Self::CpuNs => "ns CPU",
             Self::WorstMs => "ms",
+            Self::QuantileUs => "µs",
             Self::Bytes => "bytes",
         })
     }
@@ -124,17 +175,23 @@ pub enum Runtime {
     Sprang,
     /// The one to compare with.
     Tokio,
+    /// Another one, which has part of what the workloads need.
+    Smol,
+    /// None: the same by threads and system calls alone, as the floor of what it can cost.
+    Bare,
 }
 
 impl Runtime {
-    /// Both, in the order they take turns in.
-    pub const ALL: [Self; 2] = [Self::Sprang, Self::Tokio];
+    /// All, in the order they take turns in.
+    pub const ALL: [Self; 4] = [Self::Sprang, Self::Tokio, Self::Smol, Self::Bare];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sprang => "sprang",
             Self::Tokio => "tokio",
+            Self::Smol => "smol",
+            Self::Bare => "floor",
         }
     }
 
@@ -144,36 +201,62 @@ impl Runtime {
     }
 }
 
-/// All workloads, to be run on `runtime`.
+/// The workloads that `runtime` can run.
 pub const fn groups(runtime: Runtime) -> &'static [Group] {
     match runtime {
         Runtime::Sprang => on_sprang::workloads::GROUPS,
         Runtime::Tokio => on_tokio::workloads::GROUPS,
+        Runtime::Smol => on_smol::GROUPS,
+        Runtime::Bare => bare::GROUPS,
     }
 }
 
-/// The probes, to be run on `runtime`.
-pub const fn probes(runtime: Runtime) -> Probes {
+/// The probes, to be run on `runtime`, if they can be.
+pub const fn probes(runtime: Runtime) -> Option<Probes> {
     match runtime {
-        Runtime::Sprang => on_sprang::workloads::PROBES,
-        Runtime::Tokio => on_tokio::workloads::PROBES,
+        Runtime::Sprang => Some(on_sprang::workloads::PROBES),
+        Runtime::Tokio => Some(on_tokio::workloads::PROBES),
+        Runtime::Smol | Runtime::Bare => None,
     }
 }
 
-/// The workload of that name.
+/// Starts an echo server around epoll, in one thread, that ends with the process; its address.
+///
+/// # Errors
+///
+/// Those of the system's calls.
+pub fn bare_server() -> std::io::Result<SocketAddr> {
+    bare::start_server::<{ clients::MESSAGE }>(1)
+}
+
+/// The workload of that name, if `runtime` can run it.
 pub fn workload(runtime: Runtime, name: &str) -> Option<&'static Workload> {
-    let mut workloads = groups(runtime).iter().flat_map(|group| group.workloads);
+    let mut workloads = groups(runtime).iter().flat_map(|group| group.workloads());
     workloads.find(|workload| workload.name == name)
+}
+
+/// Times `rounds` rounds, after one more.
+fn timed(rounds: u32, mut round: impl FnMut()) -> f64 {
+    round();
+    let meter = meter::Meter::start();
+    for _ in 0..rounds {
+        round();
+    }
+    meter.stop()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn workloads(runtime: Runtime) -> impl Iterator<Item = &'static Workload> {
+        groups(runtime).iter().flat_map(|group| group.workloads())
+    }
+
     #[test]
-    fn every_workload_comes_to_its_result_on_both_runtimes() {
+    fn every_workload_comes_to_its_result_wherever_it_runs() {
         for runtime in Runtime::ALL {
-            for workload in groups(runtime).iter().flat_map(|group| group.workloads) {
+            for workload in workloads(runtime) {
                 let cost = (workload.run)(1);
                 // Memory that workloads before have left is taken first.
                 assert!(
@@ -187,9 +270,35 @@ mod tests {
     }
 
     #[test]
+    fn a_name_means_the_same_wherever_it_runs() {
+        for runtime in Runtime::ALL {
+            for workload in workloads(runtime) {
+                let ours = super::workload(Runtime::Sprang, workload.name).expect(workload.name);
+                assert_eq!(
+                    (workload.ops, workload.unit),
+                    (ours.ops, ours.unit),
+                    "{}",
+                    workload.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_name_is_given_twice() {
+        let mut names: Vec<&str> = workloads(Runtime::Sprang).map(|workload| workload.name).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+        assert_eq!(workloads(Runtime::Tokio).count(), all);
+    }
+
+    #[test]
     fn no_sleep_of_a_probe_ends_early() {
         for runtime in Runtime::ALL {
-            let lateness_ms = (probes(runtime).lateness_ms)(false);
+            let Some(probes) = probes(runtime) else { continue };
+            let lateness_ms = (probes.lateness_ms)(false);
             assert_eq!(lateness_ms.len(), 10_000);
             assert!(lateness_ms.iter().all(|&late| late >= 0.0), "{}", runtime.name());
         }

@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Bytes of a page, as `/proc` counts them on x86-64.
@@ -69,6 +70,17 @@ pub(crate) fn resident_bytes() -> f64 {
     let pages = fs::read_to_string("/proc/self/statm").expect("/proc is mounted");
     let resident = pages.split(' ').nth(1).expect("the second field is there");
     resident.parse::<f64>().expect("the field is a number") * PAGE
+}
+
+/// Lets this process have as many open files as it may allow itself.
+///
+/// # Panics
+///
+/// If the system does not grant what it says it would.
+pub(crate) fn raise_limit_of_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).expect("a limit may be raised to its maximum");
 }
 
 /// Context switches.

@@ -1,6 +1,6 @@
-//! `cargo run --release -p sprang-benches --bin compare`: every workload on sprang and on Tokio.
+//! `cargo run --release -p sprang-benches --bin compare`: every workload on each runtime.
 //!
-//! Purpose: ratios that a busy machine does not distort. The two runtimes take turns, workload by workload, for a
+//! Purpose: ratios that a busy machine does not distort. The runtimes take turns, workload by workload, for a
 //! number of rounds, each measurement in a fresh process.
 //!
 //! Data flow: [`main`] starts itself with `--run RUNTIME WORKLOAD ROUNDS` for each measurement, which prints the
@@ -10,17 +10,20 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::{Command, ExitCode};
 
+use sprang_benches::clients::Client;
 use sprang_benches::report::{self, Row};
-use sprang_benches::{Runtime, Unit, Workload, groups, meter, probes, workload};
+use sprang_benches::{Probes, Runtime, Unit, Workload, bare_server, groups, meter, probes, workload};
 
 const HELP: &str = "\
-Compares sprang with Tokio.
+Compares sprang with Tokio, with smol, and with what takes no runtime.
 
 Usage: compare [--rounds N] [--quick] [--cpu] [--filter X] [--write FILE]
-       compare --run[-cpu] sprang|tokio WORKLOAD ROUNDS
+       compare --run[-cpu] sprang|tokio|smol|floor WORKLOAD ROUNDS
        compare --lateness
        compare --idle sprang|tokio SECONDS
        compare --low-load sprang|tokio
+       compare --serve sprang|tokio|floor
+       compare --load ADDRESS CONNECTIONS MESSAGES
 
 Options:
   --rounds N    measurements of each workload on each runtime [default: 7]
@@ -32,6 +35,8 @@ Options:
   --lateness    how late 10,000 sleeps of 1 to 100 ms end, with nothing beside them and with all workers busy
   --idle        starts a runtime with much that waits, prints `ready` and waits: to be looked at by strace
   --low-load    context switches of the runtime's threads per request, with 100 a second for 5 s
+  --serve       an echo server that prints its address and ends with its standard input: to be looked at by strace
+  --load        sends so many messages over each of so many connections to such a server
   --help        print this
 ";
 
@@ -63,6 +68,8 @@ fn main() -> ExitCode {
         }
         ["--idle", runtime, seconds] => idle(runtime, seconds),
         ["--low-load", runtime] => low_load(runtime),
+        ["--serve", runtime] => serve(runtime),
+        ["--load", server, connections, messages] => load(server, connections, messages),
         _ => parse(&args).and_then(|args| compare(&args)),
     };
     match done {
@@ -113,15 +120,15 @@ fn named(runtime: &str) -> Result<Runtime, String> {
 fn lateness() {
     for (loaded, load) in [(false, "idle"), (true, "loaded")] {
         for runtime in Runtime::ALL {
-            let lateness_ms = (probes(runtime).lateness_ms)(loaded);
+            let Some(probes) = probes(runtime) else { continue };
+            let lateness_ms = (probes.lateness_ms)(loaded);
             println!("{load:6} {:6} {}", runtime.name(), report::lateness(&lateness_ms));
         }
     }
 }
 
 fn idle(runtime: &str, seconds: &str) -> Result<(), String> {
-    let runtime = named(runtime)?;
-    let switches = (probes(runtime).idle)(positive(seconds)?.into());
+    let switches = (probes_on(runtime)?.idle)(positive(seconds)?.into());
     println!(
         "{} context switches of the runtime's threads in {seconds} s",
         switches.voluntary + switches.involuntary
@@ -131,17 +138,39 @@ fn idle(runtime: &str, seconds: &str) -> Result<(), String> {
 
 fn low_load(runtime: &str) -> Result<(), String> {
     const REQUESTS: u32 = 500;
-    let switches = (probes(named(runtime)?).low_load)(REQUESTS);
+    let switches = (probes_on(runtime)?.low_load)(REQUESTS);
     let [voluntary, involuntary] =
         [switches.voluntary, switches.involuntary].map(|count| count as f64 / f64::from(REQUESTS));
     println!("context switches per request: {voluntary:.2} voluntary, {involuntary:.2} involuntary");
     Ok(())
 }
 
+fn probes_on(runtime: &str) -> Result<Probes, String> {
+    probes(named(runtime)?).ok_or_else(|| format!("there are no probes of `{runtime}`"))
+}
+
+/// An echo server, until the standard input ends.
+fn serve(runtime: &str) -> Result<(), String> {
+    let server = match named(runtime)? {
+        Runtime::Bare => bare_server().map_err(|error| format!("no server: {error}"))?,
+        _ => (probes_on(runtime)?.serve)(),
+    };
+    println!("{server}");
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).map_err(|error| format!("no input: {error}"))?;
+    Ok(())
+}
+
+fn load(server: &str, connections: &str, messages: &str) -> Result<(), String> {
+    let address = server.parse().map_err(|_| format!("`{server}` is not an address"))?;
+    let failed = |error: std::io::Error| format!("{server}: {error}");
+    let mut client = Client::connect(address, positive(connections)? as usize).map_err(failed)?;
+    client.run(positive(messages)?.into()).map_err(failed)
+}
+
 fn compare(args: &Args) -> Result<(), String> {
     let in_groups = groups(Runtime::Sprang)
         .iter()
-        .flat_map(|group| group.workloads.iter().map(|workload| (group.title, workload)));
+        .flat_map(|group| group.workloads().map(|workload| (group.title, workload)));
     let (selected, mut rows): (Vec<&Workload>, Vec<Row>) = in_groups
         .filter(|(_, workload)| workload.name.contains(&args.filter))
         .map(|(group, workload)| {
@@ -155,7 +184,7 @@ fn compare(args: &Args) -> Result<(), String> {
                     workload.unit
                 },
                 wanted: workload.wanted,
-                samples: [vec![], vec![]],
+                samples: Default::default(),
             };
             (workload, row)
         })
@@ -168,12 +197,14 @@ fn compare(args: &Args) -> Result<(), String> {
         for (workload, row) in selected.iter().zip(&mut rows) {
             progress(format_args!("round {round} of {rounds}: {}", workload.name));
             for (runtime, samples) in Runtime::ALL.into_iter().zip(&mut row.samples) {
-                samples.push(measure(runtime, workload, args)?);
+                if sprang_benches::workload(runtime, workload.name).is_some() {
+                    samples.push(measure(runtime, workload, args)?);
+                }
             }
         }
     }
     progress("");
-    print!("{}", report::tables(&rows));
+    print!("{}\n{}", report::tables(&rows), report::summary(&rows));
     match &args.write {
         Some(path) => write(path, &rows, rounds, args),
         None => Ok(()),

@@ -1,19 +1,88 @@
 //! Channels.
 
+use super::on_worker;
 use super::rt::{
     self,
     sync::{broadcast, mpsc, oneshot, watch},
 };
+use crate::Workload;
 use crate::signal::Countdown;
 
-pub(super) const MESSAGES: u64 = 100_000;
-pub(super) const TURNS: u64 = 20_000;
-pub(super) const WATCHERS: u64 = 100;
-pub(super) const VALUES: u64 = 200;
-pub(super) const LISTENERS: u64 = 10;
-pub(super) const BROADCASTS: u64 = 2000;
+pub(super) const WORKLOADS: &[Workload] = &[
+    Workload::new(
+        "oneshot",
+        "a oneshot channel made, sent through and received from",
+        MESSAGES,
+        |rounds| on_worker(rounds, oneshots),
+    )
+    .rounds(30)
+    .ratio(1.2),
+    Workload::new(
+        "mpsc_spsc",
+        "a message from one sender through a channel that holds 1000",
+        MESSAGES,
+        |rounds| on_worker(rounds, one_to_one),
+    )
+    .rounds(30)
+    .ratio(1.2),
+    Workload::new(
+        "mpsc_5_1",
+        "a message from one of five senders through a channel that holds 100",
+        MESSAGES,
+        |rounds| on_worker(rounds, five_to_one),
+    )
+    .rounds(30)
+    .ratio(1.2),
+    Workload::new(
+        "mpsc_unbounded_5_1",
+        "a message from one of five senders through an unbounded channel",
+        MESSAGES,
+        |rounds| on_worker(rounds, unbounded_five_to_one),
+    )
+    .rounds(30)
+    .ratio(1.2),
+    Workload::new(
+        "mpsc_ping_pong",
+        "a message to another task and back, through two channels that hold one",
+        TURNS,
+        |rounds| on_worker(rounds, ping_pong),
+    )
+    .rounds(30)
+    .ratio(1.2),
+    Workload::new(
+        "mpsc_recv_many",
+        "a message from one sender, of up to 100 received at a time",
+        MESSAGES,
+        |rounds| on_worker(rounds, recv_many),
+    )
+    .rounds(30)
+    .ratio(1.2),
+    Workload::new(
+        "watch",
+        "a value seen by one of 100 receivers",
+        VALUES * WATCHERS,
+        |rounds| on_worker(rounds, watch),
+    )
+    .rounds(30)
+    .ratio(1.2),
+    Workload::new(
+        "broadcast",
+        "a message received by one of 10 receivers",
+        BROADCASTS * LISTENERS,
+        |rounds| on_worker(rounds, broadcast),
+    )
+    .rounds(30)
+    .ratio(1.2),
+];
 
-pub(super) async fn oneshots() {
+const MESSAGES: u64 = 100_000;
+const TURNS: u64 = 20_000;
+const WATCHERS: u64 = 100;
+const VALUES: u64 = 200;
+const LISTENERS: u64 = 10;
+const BROADCASTS: u64 = 2000;
+
+async fn oneshots() {
     for number in 0..MESSAGES {
         let (sender, receiver) = oneshot::channel();
         sender.send(number).unwrap();
@@ -21,11 +90,11 @@ pub(super) async fn oneshots() {
     }
 }
 
-pub(super) async fn one_to_one() {
+async fn one_to_one() {
     bounded(1, 1000).await;
 }
 
-pub(super) async fn five_to_one() {
+async fn five_to_one() {
     bounded(5, 100).await;
 }
 
@@ -47,7 +116,7 @@ async fn bounded(senders: u64, capacity: usize) {
     arrived.check();
 }
 
-pub(super) async fn unbounded_five_to_one() {
+async fn unbounded_five_to_one() {
     let (sender, mut receiver) = mpsc::unbounded_channel::<u64>();
     for share in shares(5) {
         let sender = sender.clone();
@@ -65,7 +134,7 @@ pub(super) async fn unbounded_five_to_one() {
     arrived.check();
 }
 
-pub(super) async fn recv_many() {
+async fn recv_many() {
     let (sender, mut receiver) = mpsc::channel::<u64>(1000);
     rt::spawn(async move {
         for number in 0..MESSAGES {
@@ -80,7 +149,7 @@ pub(super) async fn recv_many() {
     arrived.check();
 }
 
-pub(super) async fn ping_pong() {
+async fn ping_pong() {
     let (ping, mut pings) = mpsc::channel::<u64>(1);
     let (pong, mut pongs) = mpsc::channel::<u64>(1);
     let other = rt::spawn(async move {
@@ -96,7 +165,7 @@ pub(super) async fn ping_pong() {
     other.await.unwrap();
 }
 
-pub(super) async fn watch() {
+async fn watch() {
     static SEEN: Countdown = Countdown::new();
     let (sender, receiver) = watch::channel(0);
     let receivers = super::in_tasks(WATCHERS, || {
@@ -118,7 +187,7 @@ pub(super) async fn watch() {
 }
 
 /// In batches that leave nobody behind.
-pub(super) async fn broadcast() {
+async fn broadcast() {
     const BATCH: u64 = 100;
     static RECEIVED: Countdown = Countdown::new();
     let sender = broadcast::Sender::new(BATCH as usize);

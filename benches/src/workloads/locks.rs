@@ -4,19 +4,80 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::on_worker;
 use super::rt::{
     self,
     sync::{Mutex, Notify, RwLock, Semaphore},
 };
+use crate::Workload;
 use crate::signal::Countdown;
 
-/// Of all tasks of a round together.
-pub(super) const LOCKS: u64 = 80_000;
-pub(super) const TURNS: u64 = 20_000;
-pub(super) const WAITERS: u64 = 1000;
-pub(super) const WAKES: u64 = 20;
+pub(super) const WORKLOADS: &[Workload] = &[
+    Workload::new(
+        "mutex",
+        "lock and unlock of a mutex that nobody else wants",
+        LOCKS,
+        |rounds| on_worker(rounds, mutex),
+    )
+    .rounds(50)
+    .ratio(1.2),
+    Workload::new(
+        "mutex_contended",
+        "lock and unlock of a mutex that eight tasks want",
+        LOCKS,
+        |rounds| on_worker(rounds, contended_mutex),
+    )
+    .rounds(30)
+    .ratio(1.2),
+    Workload::new(
+        "rwlock_read",
+        "lock and unlock for reading, in four tasks at once",
+        LOCKS,
+        |rounds| on_worker(rounds, rwlock_read),
+    )
+    .rounds(50)
+    .ratio(1.2),
+    Workload::new(
+        "rwlock_mixed",
+        "the same with every tenth lock for writing",
+        LOCKS,
+        |rounds| on_worker(rounds, rwlock_mixed),
+    )
+    .rounds(30)
+    .ratio(1.2),
+    Workload::new(
+        "semaphore",
+        "one of two permits acquired and released by one of eight tasks",
+        LOCKS,
+        |rounds| on_worker(rounds, semaphore),
+    )
+    .rounds(30)
+    .ratio(1.2),
+    Workload::new(
+        "notify_ping_pong",
+        "a notification to another task and back",
+        TURNS,
+        |rounds| on_worker(rounds, notify_ping_pong),
+    )
+    .rounds(30)
+    .ratio(1.2),
+    Workload::new(
+        "notify_waiters",
+        "a waiting task woken, one of 1000 at once",
+        WAITERS * WAKES,
+        |rounds| on_worker(rounds, notify_waiters),
+    )
+    .rounds(30)
+    .ratio(1.2),
+];
 
-pub(super) async fn mutex() {
+/// Of all tasks of a round together.
+const LOCKS: u64 = 80_000;
+const TURNS: u64 = 20_000;
+const WAITERS: u64 = 1000;
+const WAKES: u64 = 20;
+
+async fn mutex() {
     let counter = Mutex::new(0);
     for _ in 0..LOCKS {
         *counter.lock().await += 1;
@@ -24,7 +85,7 @@ pub(super) async fn mutex() {
     assert_eq!(counter.into_inner(), LOCKS);
 }
 
-pub(super) async fn contended_mutex() {
+async fn contended_mutex() {
     const TASKS: u64 = 8;
     let counter = Arc::new(Mutex::new(0));
     super::in_tasks(TASKS, || {
@@ -39,11 +100,11 @@ pub(super) async fn contended_mutex() {
     assert_eq!(*counter.lock().await, LOCKS);
 }
 
-pub(super) async fn rwlock_read() {
+async fn rwlock_read() {
     rwlock(u64::MAX).await;
 }
 
-pub(super) async fn rwlock_mixed() {
+async fn rwlock_mixed() {
     rwlock(10).await;
 }
 
@@ -67,7 +128,7 @@ async fn rwlock(one_in: u64) {
     assert_eq!(*written.read().await, LOCKS / one_in);
 }
 
-pub(super) async fn semaphore() {
+async fn semaphore() {
     const TASKS: u64 = 8;
     const PERMITS: usize = 2;
     let semaphore = Arc::new(Semaphore::new(PERMITS));
@@ -87,7 +148,7 @@ pub(super) async fn semaphore() {
     assert_eq!(semaphore.available_permits(), PERMITS);
 }
 
-pub(super) async fn notify_ping_pong() {
+async fn notify_ping_pong() {
     let ping = Arc::new(Notify::new());
     let pong = Arc::new(Notify::new());
     let other = rt::spawn({
@@ -106,7 +167,7 @@ pub(super) async fn notify_ping_pong() {
     other.await.unwrap();
 }
 
-pub(super) async fn notify_waiters() {
+async fn notify_waiters() {
     static READY: Countdown = Countdown::new();
     let mut ready = READY.start(WAITERS);
     let notify = Arc::new(Notify::new());

@@ -6,17 +6,71 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::Duration;
 
 use super::rt::{self, runtime::Runtime};
+use super::{on_main, on_worker};
 use crate::meter::resident_bytes;
 use crate::signal::{Countdown, Sender, signal};
+use crate::{Unit, Workload};
 
-pub(super) const BATCH: u64 = 100_000;
-pub(super) const JOINED: u64 = 50_000;
-pub(super) const CHAIN: u64 = 1000;
-pub(super) const CHAINS: u64 = 100;
-pub(super) const DEPTH: u32 = 14;
+pub(super) const WORKLOADS: &[Workload] = &[
+    Workload::new(
+        "spawn_outside",
+        "spawn a task from a thread outside the runtime",
+        BATCH,
+        |rounds| on_main(rounds, outside),
+    )
+    .ratio(2.0)
+    .rounds(5),
+    Workload::new(
+        "spawn_4_threads",
+        "the same from four such threads at once",
+        BATCH,
+        |rounds| on_main(rounds, four_threads),
+    )
+    .ratio(1.7)
+    .rounds(5),
+    Workload::new("spawn_task", "spawn a task from a task", BATCH, |rounds| {
+        on_worker(rounds, from_task)
+    })
+    .ratio(1.7)
+    .rounds(5),
+    Workload::new(
+        "spawn_join",
+        "spawn a task and await its handle, one after the other",
+        JOINED,
+        |rounds| on_worker(rounds, and_join),
+    )
+    .ratio(1.3),
+    Workload::new(
+        "spawn_chained",
+        "a task of a chain of 1000, each spawned by the one before",
+        CHAIN * CHAINS,
+        |rounds| on_worker(rounds, chained),
+    )
+    .ratio(1.4),
+    Workload::new(
+        "fork_join",
+        "a node of a binary tree that spawns and joins its children",
+        (2 << DEPTH) - 2,
+        |rounds| on_worker(rounds, fork_join),
+    )
+    .ratio(1.5),
+    Workload::new(
+        "parked_task",
+        "memory of a task that waits, one of 1,000,000, with a future of 16 bytes",
+        RESIDENT,
+        parked,
+    )
+    .at_most(128.0)
+    .once(Unit::Bytes),
+];
+
+const BATCH: u64 = 100_000;
+const JOINED: u64 = 50_000;
+const CHAIN: u64 = 1000;
+const CHAINS: u64 = 100;
+const DEPTH: u32 = 14;
 pub(super) const RESIDENT: u64 = 1_000_000;
 
 static BATCH_DONE: Countdown = Countdown::new();
@@ -25,7 +79,7 @@ async fn one_of_batch() {
     BATCH_DONE.one();
 }
 
-pub(super) fn outside(runtime: &Runtime) {
+fn outside(runtime: &Runtime) {
     let done = BATCH_DONE.start(BATCH);
     for _ in 0..BATCH {
         runtime.spawn(one_of_batch());
@@ -33,7 +87,7 @@ pub(super) fn outside(runtime: &Runtime) {
     runtime.block_on(done);
 }
 
-pub(super) fn four_threads(runtime: &Runtime) {
+fn four_threads(runtime: &Runtime) {
     const THREADS: u64 = 4;
     let done = BATCH_DONE.start(BATCH);
     let ready = Barrier::new(THREADS as usize);
@@ -50,7 +104,7 @@ pub(super) fn four_threads(runtime: &Runtime) {
     runtime.block_on(done);
 }
 
-pub(super) async fn from_task() {
+async fn from_task() {
     let done = BATCH_DONE.start(BATCH);
     for _ in 0..BATCH {
         rt::spawn(one_of_batch());
@@ -58,13 +112,13 @@ pub(super) async fn from_task() {
     done.await;
 }
 
-pub(super) async fn and_join() {
+async fn and_join() {
     for number in 0..JOINED {
         assert_eq!(rt::spawn(async move { number }).await.unwrap(), number);
     }
 }
 
-pub(super) async fn chained() {
+async fn chained() {
     fn link(left: u64, done: Sender) {
         rt::spawn(async move {
             match left {
@@ -80,7 +134,7 @@ pub(super) async fn chained() {
     }
 }
 
-pub(super) async fn fork_join() {
+async fn fork_join() {
     fn tree(depth: u32) -> Pin<Box<dyn Future<Output = u64> + Send>> {
         Box::pin(async move {
             if depth == 0 {
@@ -98,24 +152,16 @@ pub(super) async fn fork_join() {
 }
 
 /// The memory of so many times [`RESIDENT`] tasks that wait.
-pub(super) fn parked(rounds: u32) -> f64 {
+fn parked(rounds: u32) -> f64 {
     assert_eq!(size_of::<Parked>(), 16);
     resident(rounds, Parked::new)
 }
 
-/// The same of tasks that sleep for an hour.
-pub(super) fn sleeping(rounds: u32) -> f64 {
-    resident(rounds, || async {
-        POLLED.fetch_add(1, Relaxed);
-        rt::time::sleep(Duration::from_secs(3600)).await;
-    })
-}
-
 /// What tasks of [`spawn_polled`] count in when they are polled.
-static POLLED: AtomicU64 = AtomicU64::new(0);
+pub(super) static POLLED: AtomicU64 = AtomicU64::new(0);
 
 /// The memory of so many times [`RESIDENT`] tasks, beside a tenth as many that were there before.
-fn resident<F>(rounds: u32, task: fn() -> F) -> f64
+pub(super) fn resident<F>(rounds: u32, task: fn() -> F) -> f64
 where
     F: Future<Output = ()> + Send + 'static,
 {

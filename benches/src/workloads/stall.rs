@@ -12,17 +12,40 @@ use super::rt::{
     net::TcpListener,
     task::{JoinHandle, yield_now},
 };
+use crate::{Unit, Workload};
+
+pub(super) const WORKLOADS: &[Workload] = &[
+    Workload::new(
+        "stall_sleep",
+        "longest gap in a ticker of 1 ms beside four tasks that block 100 ms at a time",
+        1,
+        sleep,
+    )
+    .at_most(30.0)
+    .once(Unit::WorstMs),
+    Workload::new("stall_spin", "the same beside tasks that compute", 1, spin)
+        .at_most(30.0)
+        .once(Unit::WorstMs),
+    Workload::new(
+        "stall_held",
+        "how late the last task, timer or socket is that a worker holds while it blocks 1 s",
+        1,
+        held,
+    )
+    .at_most(30.0)
+    .once(Unit::WorstMs),
+];
 
 const BLOCK: Duration = Duration::from_millis(100);
 const BLOCKERS: usize = 4;
 const BLOCKS: u32 = 5;
 const TICK: Duration = Duration::from_millis(1);
 
-pub(super) fn sleep(rounds: u32) -> f64 {
+fn sleep(rounds: u32) -> f64 {
     worst_gap_ms(rounds, || std::thread::sleep(BLOCK))
 }
 
-pub(super) fn spin(rounds: u32) -> f64 {
+fn spin(rounds: u32) -> f64 {
     worst_gap_ms(rounds, || {
         let start = Instant::now();
         while start.elapsed() < BLOCK {
@@ -72,7 +95,7 @@ const HELD: u32 = 20;
 const HELD_EVERY: Duration = Duration::from_millis(40);
 const HOLD: Duration = Duration::from_secs(1);
 
-pub(super) fn held(rounds: u32) -> f64 {
+fn held(rounds: u32) -> f64 {
     let runtime = super::runtime();
     (0..rounds)
         .map(|_| runtime.block_on(runtime.spawn(hold())).unwrap())

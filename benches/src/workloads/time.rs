@@ -3,18 +3,47 @@
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::rt::{self, task::JoinHandle};
-use crate::meter::Meter;
+use super::on_worker;
+use super::rt;
+use crate::Workload;
 
-pub(super) const TIMEOUTS: u64 = 100_000;
-pub(super) const RESETS: u64 = 100_000;
-pub(super) const SLEEPERS: u64 = 100_000;
+pub(super) const WORKLOADS: &[Workload] = &[
+    Workload::new("timeout", "a timeout armed and cancelled", TIMEOUTS, |rounds| {
+        on_worker(rounds, arm_and_cancel)
+    }),
+    Workload::new(
+        "timeout_2",
+        "a timeout of a future that yields once, in two tasks at once",
+        TIMEOUTS,
+        |rounds| on_worker(rounds, two_arm_and_cancel),
+    )
+    .ratio(2.5),
+    Workload::new(
+        "timeout_ready",
+        "a timeout of a future that is ready",
+        TIMEOUTS,
+        |rounds| on_worker(rounds, ready),
+    )
+    .rounds(30)
+    .ratio(1.3),
+    Workload::new(
+        "sleep_reset",
+        "a sleep moved to a later deadline and polled",
+        RESETS,
+        |rounds| on_worker(rounds, reset),
+    )
+    .rounds(50)
+    .ratio(1.5),
+];
+
+const TIMEOUTS: u64 = 100_000;
+const RESETS: u64 = 100_000;
 /// Longer than any round takes.
 const LIMIT: Duration = Duration::from_secs(30);
 
-pub(super) async fn arm_and_cancel() {
+async fn arm_and_cancel() {
     for _ in 0..TIMEOUTS {
         let mut timeout = pin!(rt::time::timeout(LIMIT, pending::<()>()));
         let first = poll_fn(|cx| Poll::Ready(timeout.as_mut().poll(cx))).await;
@@ -23,7 +52,7 @@ pub(super) async fn arm_and_cancel() {
 }
 
 /// Two tasks, on two workers if both are free, that arm and cancel while the other does.
-pub(super) async fn two_arm_and_cancel() {
+async fn two_arm_and_cancel() {
     super::in_tasks(2, || async {
         for number in 0..TIMEOUTS / 2 {
             let yields = async {
@@ -36,14 +65,14 @@ pub(super) async fn two_arm_and_cancel() {
     .await;
 }
 
-pub(super) async fn ready() {
+async fn ready() {
     for number in 0..TIMEOUTS {
         assert_eq!(rt::time::timeout(LIMIT, async { number }).await.unwrap(), number);
     }
 }
 
 /// Polled after each reset, as by a task that waits for something else too.
-pub(super) async fn reset() {
+async fn reset() {
     let start = rt::time::Instant::now() + LIMIT;
     let mut sleep = pin!(rt::time::sleep_until(start));
     for number in 0..RESETS {
@@ -51,36 +80,4 @@ pub(super) async fn reset() {
         assert!(first.is_pending(), "half a minute has not passed");
         sleep.as_mut().reset(start + Duration::from_micros(number));
     }
-}
-
-/// The processor time of rounds in which all sleepers are there at the same time.
-pub(super) fn sleepers(rounds: u32) -> f64 {
-    let runtime = super::runtime();
-    runtime.block_on(sleep_round());
-    let meter = Meter::start_cpu();
-    for _ in 0..rounds {
-        runtime.block_on(sleep_round());
-    }
-    meter.stop()
-}
-
-async fn sleep_round() {
-    let sleepers: Vec<JoinHandle<()>> = (0..SLEEPERS)
-        .map(|number| {
-            let duration = Duration::from_millis(1 + scatter(number) % 200);
-            rt::spawn(async move {
-                let start = Instant::now();
-                rt::time::sleep(duration).await;
-                assert!(start.elapsed() >= duration, "woken too early");
-            })
-        })
-        .collect();
-    for sleeper in sleepers {
-        sleeper.await.unwrap();
-    }
-}
-
-/// Numbers without an order that could help or hinder a wheel, the same in each run.
-pub(super) const fn scatter(number: u64) -> u64 {
-    number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40
 }

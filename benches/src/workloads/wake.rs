@@ -4,14 +4,52 @@ use futures::StreamExt;
 use futures::channel::mpsc::unbounded;
 
 use super::rt::{self, runtime::Runtime, sync::mpsc, sync::oneshot, task::JoinHandle};
+use super::{on_main, on_worker};
+use crate::Workload;
 use crate::signal::signal;
 
-pub(super) const YIELDERS: u64 = 200;
-pub(super) const YIELDS: u64 = 1000;
-pub(super) const PAIRS: u64 = 10_000;
-pub(super) const REQUESTS: u64 = 10_000;
+pub(super) const WORKLOADS: &[Workload] = &[
+    Workload::new("yield", "one yield of one of 200 tasks", YIELDERS * YIELDS, |rounds| {
+        on_worker(rounds, yields)
+    })
+    .ratio(1.1),
+    Workload::new(
+        "ping_pong",
+        "two tasks spawned, and two of the runtime's oneshots between them",
+        PAIRS,
+        |rounds| on_worker(rounds, ping_pong),
+    )
+    .ratio(1.4),
+    Workload::new(
+        "ping_pong_neutral",
+        "the same over a signal that is no part of either runtime",
+        PAIRS,
+        |rounds| on_worker(rounds, ping_pong_neutral),
+    ),
+    Workload::new(
+        "request_reply",
+        "a request from the thread in block_on to a task, and the reply",
+        REQUESTS,
+        |rounds| on_main(rounds, request_reply),
+    )
+    .ratio(1.0)
+    .rounds(5),
+    Workload::new(
+        "token_std",
+        "the same from a thread that blocks in a channel of std",
+        REQUESTS,
+        |rounds| on_main(rounds, token_std),
+    )
+    .ratio(1.0)
+    .rounds(5),
+];
 
-pub(super) async fn yields() {
+const YIELDERS: u64 = 200;
+const YIELDS: u64 = 1000;
+const PAIRS: u64 = 10_000;
+const REQUESTS: u64 = 10_000;
+
+async fn yields() {
     let tasks: Vec<JoinHandle<u64>> = (0..YIELDERS)
         .map(|_| {
             rt::spawn(async {
@@ -31,7 +69,7 @@ pub(super) async fn yields() {
     assert_eq!(yields, YIELDERS * YIELDS);
 }
 
-pub(super) async fn ping_pong() {
+async fn ping_pong() {
     let pairs: Vec<JoinHandle<u64>> = (0..PAIRS)
         .map(|number| {
             rt::spawn(async move {
@@ -51,7 +89,7 @@ pub(super) async fn ping_pong() {
     }
 }
 
-pub(super) async fn ping_pong_neutral() {
+async fn ping_pong_neutral() {
     let pairs: Vec<JoinHandle<u64>> = (0..PAIRS)
         .map(|number| {
             rt::spawn(async move {
@@ -73,7 +111,7 @@ pub(super) async fn ping_pong_neutral() {
 }
 
 /// Neither channel is the runtime's: the thread blocks in the one of the standard library.
-pub(super) fn token_std(runtime: &Runtime) {
+fn token_std(runtime: &Runtime) {
     let (request, mut requests) = unbounded::<u64>();
     let (reply, replies) = std::sync::mpsc::channel::<u64>();
     let server = runtime.spawn(async move {
@@ -89,7 +127,7 @@ pub(super) fn token_std(runtime: &Runtime) {
     runtime.block_on(server).unwrap();
 }
 
-pub(super) fn request_reply(runtime: &Runtime) {
+fn request_reply(runtime: &Runtime) {
     runtime.block_on(async {
         let (request, mut requests) = mpsc::channel::<u64>(1);
         let (reply, mut replies) = mpsc::channel::<u64>(1);

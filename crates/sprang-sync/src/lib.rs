@@ -14,6 +14,8 @@
 //! | [`OnceCell`], [`SetOnce`], [`Barrier`] | values set once, tasks that meet | `once_value`, `permits`, `notify` |
 //! | [`Notify`] | wake-ups without data | `wait_list` |
 //! | [`oneshot`] | a channel for one value | `waker_slot` |
+//! | [`cancellation_token`] | requests to stop | `wait_list` |
+//! | [`tally`] | what a task tracker counts | `notify` |
 //! | `permits` | the fair counting semaphore under all of them | `wait_list` |
 //! | `guard` | the traits of a guard that follow from where it points | – |
 //! | `once_value` | a value that is set once | – |
@@ -30,6 +32,7 @@ mod wait_list;
 mod waker_slot;
 
 pub mod broadcast;
+pub mod cancellation_token;
 pub mod mpsc;
 mod mutex;
 mod notify;
@@ -38,6 +41,8 @@ pub mod oneshot;
 mod rwlock;
 mod semaphore;
 mod set_once;
+#[doc(hidden)]
+pub mod tally;
 #[cfg(test)]
 mod testing;
 pub mod watch;

@@ -11,6 +11,8 @@ pub use sprang_reactor::{Interest, Ready};
 #[cfg(feature = "io-std")]
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 
+#[cfg(feature = "futures-io")]
+mod futures_io;
 #[cfg(any(feature = "fs", feature = "io-std"))]
 pub(crate) mod offload;
 #[cfg(feature = "io-std")]

@@ -22,9 +22,15 @@
 //! }
 //! ```
 //!
+//! Most of it works as Tokio's does. What differs is meant to: a task that blocks its worker is reported and does not hold
+//! up the others ([`runtime::Builder::blocked_policy`]), nothing panics because a runtime is gone ([`runtime`]), and a
+//! running program can be asked what it is doing ([`runtime::Handle::metrics`], [`runtime::Handle::task_dump`]). The guide
+//! in the repository, `docs/guide`, goes through all this with examples.
+//!
 //! # Features
 //!
-//! None is on by default; `full` turns on all but `test-util` and `tracing`. Their names are Tokio's.
+//! None is on by default; `full` turns on all but `futures-io`, `stream`, `test-util` and `tracing`. Their names are
+//! Tokio's, but for the first two of these.
 //!
 //! | feature | what it adds |
 //! |---|---|
@@ -39,6 +45,8 @@
 //! | `process` | [`process`]: child processes (turns `net` and `signal` on, too) |
 //! | `signal` | [`signal`]: Ctrl-C and Unix signals |
 //! | `macros` | `#[sprang::main]`, `#[sprang::test]`, `select!`, `join!`, `try_join!`, `pin!` |
+//! | `futures-io` | the traits of [`futures::io`](https://docs.rs/futures-io) for the sockets and pipes of [`net`] |
+//! | `stream` | [`stream`]: receivers, ticks, listeners and lines as a [`Stream`](https://docs.rs/futures-core), and `incoming` of the listeners of [`net`] |
 //! | `test-util` | `time::{pause, resume, advance}` and `start_paused` |
 //! | `tracing` | events of [`tracing`](https://docs.rs/tracing): a warning for each task that [blocks its worker](runtime::BlockedTask), an error for each panic whose join handle is gone |
 //! | `parking_lot` | accepted for programs that ask for it; its locks are always used |
@@ -57,6 +65,8 @@ pub mod process;
 pub mod runtime;
 #[cfg(feature = "signal")]
 pub mod signal;
+#[cfg(feature = "stream")]
+pub mod stream;
 #[cfg(feature = "sync")]
 pub mod sync;
 #[cfg(feature = "rt")]

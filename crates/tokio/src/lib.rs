@@ -8,9 +8,13 @@
 //! ```
 //!
 //! What Tokio has and sprang has not yet is absent here: a compile error, never a stub. The features are Tokio's, and so
-//! is the environment variable `TOKIO_WORKER_THREADS`.
+//! is the environment variable `TOKIO_WORKER_THREADS`. What Tokio hides behind `--cfg tokio_unstable` is there with and
+//! without it.
 
 pub use sprang::io;
+
+/// Streams are the crate tokio-stream's, here as in Tokio.
+pub mod stream {}
 
 #[cfg(feature = "fs")]
 pub use sprang::fs;

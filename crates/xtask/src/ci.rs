@@ -1,18 +1,20 @@
 //! `cargo xtask ci`: everything that has to hold before a commit.
 //!
-//! Data flow: called by `main`; runs cargo, then [`tidy`] and [`loom`] in this process. It stops at the first failure.
+//! Data flow: called by `main`; runs cargo, then [`tidy`], [`drop_in`] and [`loom`] in this process. It stops at the
+//! first failure.
 
 use std::time::Instant;
 
 use crate::workspace::Workspace;
-use crate::{Command, loom, no_arguments, run, tidy};
+use crate::{Command, drop_in, loom, no_arguments, run, tidy};
 
 pub(crate) const COMMAND: Command = Command {
     name: "ci",
     summary: "Run every check, cheap ones first, and stop at the first failure",
     help: "Usage: cargo xtask ci\n\n\
            Runs, in this order: formatting, the rules of `tidy`, clippy, clippy of the facade with few features, all\n\
-           tests (documentation examples too), rustdoc, and the models under loom. Warnings are errors.",
+           tests (documentation examples too), rustdoc, real crates on the drop-in, and the models under loom. Warnings are\n\
+           errors.",
     run: ci,
 };
 
@@ -36,11 +38,13 @@ const CLIPPY: Step = Step {
 };
 
 /// Sets of the facade's features, each of which leaves something out that the others may need by mistake.
-const FEATURES: [&str; 11] = [
+const FEATURES: [&str; 13] = [
     "",
+    "futures-io",
     "io-util",
     "macros",
     "net",
+    "net,stream",
     "rt",
     "rt,macros,net",
     "rt,time,tracing",
@@ -77,6 +81,7 @@ fn ci(workspace: &Workspace, args: &[String]) -> Result<(), String> {
     cargo(&CLIPPY)?;
     timed("features", || features(workspace))?;
     CARGO.iter().try_for_each(cargo)?;
+    timed("drop-in", || drop_in::part(workspace))?;
     timed("loom", || (loom::COMMAND.run)(workspace, &[]))?;
     println!("ci: all passed in {:.1} s", started.elapsed().as_secs_f64());
     Ok(())

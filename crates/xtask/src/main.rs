@@ -4,7 +4,10 @@
 //!
 //! Data flow: `main` → the command's module → `workspace` for what there is, `run` for the tools that do the work.
 
+mod bench;
 mod ci;
+mod counts;
+mod drop_in;
 mod lexer;
 mod loom;
 mod run;
@@ -23,7 +26,14 @@ struct Command {
     run: fn(&Workspace, &[String]) -> Result<(), String>,
 }
 
-const COMMANDS: [Command; 3] = [ci::COMMAND, tidy::COMMAND, loom::COMMAND];
+const COMMANDS: [Command; 6] = [
+    ci::COMMAND,
+    tidy::COMMAND,
+    loom::COMMAND,
+    drop_in::COMMAND,
+    bench::COMMAND,
+    counts::COMMAND,
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -48,20 +48,22 @@ impl Join {
         }
 
         let count = futures.len() as u32;
-        let (first, advance) = match biased {
-            true => (None, quote_spanned!(site=> let start = 0_u32;)),
-            false => (
-                Some(quote_spanned!(site=> let mut next = 0_u32;)),
-                quote_spanned!(site=> let start = next; next = #support::rotated(next, 1_u32, #count);),
-            ),
-        };
         let maybe_done = futures
             .iter()
             .map(|future| quote_spanned!(site=> #support::maybe_done(#future)));
         let fields: Vec<_> = (0..count).map(|index| Index { index, span: site }).collect();
-        let arms = (0..count)
-            .zip(&fields)
-            .map(|(at, field)| self.write_poll(support, at, field));
+        let polls: Vec<_> = fields.iter().map(|field| self.write_poll(support, field)).collect();
+        let (first, polls) = match biased || count == 1 {
+            true => (None, quote_spanned!(site=> #(#polls)*)),
+            false => {
+                let polls = super::in_turns(&quote_spanned!(site=> next), &polls);
+                let advance = quote_spanned!(site=> next = if next + 1 == #count { 0 } else { next + 1 };);
+                (
+                    Some(quote_spanned!(site=> let mut next = 0_u32;)),
+                    quote_spanned!(site=> #polls #advance),
+                )
+            }
+        };
         let outputs = self.write_outputs(support, &fields);
         Ok(quote_spanned! {site=> {
             let mut futures = (#(#maybe_done,)*);
@@ -69,14 +71,8 @@ impl Join {
             let futures = &mut futures;
             #first
             #support::poll_fn(move |cx| {
-                #advance
                 let mut pending = false;
-                for step in 0_u32..#count {
-                    match #support::rotated(start, step, #count) {
-                        #(#arms)*
-                        _ => ::core::unreachable!(),
-                    }
-                }
+                #polls
                 if pending {
                     return #support::Poll::Pending;
                 }
@@ -88,20 +84,20 @@ impl Join {
         }})
     }
 
-    /// The arm that polls the future in `field`.
-    fn write_poll(self, support: &TokenStream, at: u32, field: &Index) -> TokenStream {
+    /// The statement that polls the future in `field`.
+    fn write_poll(self, support: &TokenStream, field: &Index) -> TokenStream {
         let site = Span::mixed_site();
         let future = pinned(support, field);
         match self {
             Self::All => quote_spanned! {site=>
-                #at => pending |= #support::Future::poll(#future, cx).is_pending(),
+                pending |= #support::Future::poll(#future, cx).is_pending();
             },
             Self::UntilError => quote_spanned! {site=>
-                #at => match #future.poll_ok(cx) {
+                match #future.poll_ok(cx) {
                     #support::Poll::Pending => pending = true,
                     #support::Poll::Ready(#support::None) => {}
                     #support::Poll::Ready(#support::Some(error)) => return #support::Poll::Ready(error),
-                },
+                }
             },
         }
     }

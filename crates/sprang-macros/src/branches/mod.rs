@@ -14,7 +14,8 @@ mod tests;
 pub(crate) use join::Join;
 pub(crate) use select::expand as select;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
 use syn::parse::ParseStream;
 use syn::{Result, Token, parenthesized};
 
@@ -37,4 +38,31 @@ fn biased(input: ParseStream<'_>) -> Result<bool> {
         input.parse::<Token![;]>()?;
     }
     Ok(biased)
+}
+
+/// The statements of which each runs once, from number `start` to the last and then from the first on.
+///
+/// They stand there once, in two passes of a loop, so that the compiler sees each as straight code.
+fn in_turns(start: &TokenStream, statements: &[TokenStream]) -> TokenStream {
+    let site = Span::mixed_site();
+    let count = statements.len() as u32;
+    let numbers = 0..count;
+    quote_spanned! {site=>
+        let start: u32 = #start;
+        let (mut from, mut to) = (start, #count);
+        loop {
+            #(if from <= #numbers && #numbers < to { #statements })*
+            if from == 0 {
+                break;
+            }
+            (from, to) = (0, start);
+        }
+    }
+}
+
+/// Where an expression begins and where it ends.
+fn ends(expr: &impl ToTokens) -> (Span, Span) {
+    let mut spans = expr.to_token_stream().into_iter().map(|token| token.span());
+    let first = spans.next().unwrap_or_else(Span::call_site);
+    (first, spans.last().unwrap_or(first))
 }

@@ -93,12 +93,12 @@ impl Select {
         let none = self.mask(None);
         let conditions = self.write_conditions(support);
         let futures = self.branches.iter().map(|branch| &branch.future);
-        let into_futures = (0..self.branches.len()).map(|at| {
-            let at = Index {
-                index: at as u32,
-                span: site,
-            };
-            quote_spanned!(site=> #support::IntoFuture::into_future(futures.#at))
+        let into_futures = self.branches.iter().enumerate().map(|(at, branch)| {
+            // What the compiler says about an expression that is no future points at it.
+            let (first, last) = super::ends(&branch.future);
+            let futures = Ident::new("futures", first.resolved_at(site));
+            let field = field(at, last.resolved_at(site));
+            quote_spanned!(site=> #support::IntoFuture::into_future(#futures.#field))
         });
         let poll = self.write_poll(support, &out, &variants);
         let arms = self.branches.iter().zip(&variants).map(|(branch, variant)| {
@@ -131,7 +131,7 @@ impl Select {
                 #(#arms)*
                 #out::Disabled => #otherwise,
                 #[allow(unreachable_patterns)]
-                _ => ::core::unreachable!("a pattern matched by reference but not by value"),
+                _ => ::core::unreachable!("a pattern that has matched does not match again"),
             }
         }}
     }
@@ -167,59 +167,59 @@ impl Select {
     /// The body of the closure that polls the branches, each at most once, from the first or from a random one on.
     fn write_poll(&self, support: &TokenStream, out: &Ident, variants: &[Ident]) -> TokenStream {
         let site = Span::mixed_site();
-        let count = self.branches.len() as u32;
-        let start = match self.biased {
-            true => quote_spanned!(site=> 0_u32),
-            false => quote_spanned!(site=> #support::random_below(#count)),
+        let polls: Vec<_> = (0..self.branches.len())
+            .map(|at| self.write_branch(support, at, out, &variants[at]))
+            .collect();
+        let count = polls.len() as u32;
+        let polls = match self.biased || count == 1 {
+            true => quote_spanned!(site=> #(#polls)*),
+            false => super::in_turns(&quote_spanned!(site=> #support::random_below(#count)), &polls),
         };
-        let arms = self
-            .branches
-            .iter()
-            .zip(variants)
-            .enumerate()
-            .map(|(at, (branch, variant))| {
-                let pattern = without_modes(branch.pattern.clone());
-                let (bit, index) = (self.mask(Some(at)), at as u32);
-                let field = Index { index, span: site };
-                quote_spanned! {site=>
-                    #index => if disabled & #bit == 0 {
-                        // SAFETY: the tuple is not moved any more (I4 of `sprang_macros::branches::select`).
-                        let future = unsafe { #support::Pin::new_unchecked(&mut futures.#field) };
-                        // The arm that leaves gives an output that nothing determines the type `()`.
-                        let output = match #support::Future::poll(future, cx) {
-                            #support::Poll::Ready(output) => output,
-                            #support::Poll::Pending => {
-                                pending = true;
-                                continue;
-                            }
-                        };
-                        disabled |= #bit;
-                        #[allow(unused_variables, unreachable_patterns)]
-                        match &output {
-                            #pattern => return #support::Poll::Ready(#out::#variant(output)),
-                            _ => {}
-                        }
-                    },
-                }
-            });
         quote_spanned! {site=> {
             #support::ready!(#support::poll_budget_available(cx));
             // The closure captures one reference, not one for each field.
             let futures = &mut *futures;
-            let start = #start;
             let mut pending = false;
-            for step in 0_u32..#count {
-                #[allow(unreachable_code)]
-                match #support::rotated(start, step, #count) {
-                    #(#arms)*
-                    _ => ::core::unreachable!(),
-                }
-            }
+            #polls
             match pending {
                 true => #support::Poll::Pending,
                 false => #support::Poll::Ready(#out::Disabled),
             }
         }}
+    }
+
+    /// The statement that polls one branch, unless that is disabled, and returns its output if the pattern matches.
+    fn write_branch(&self, support: &TokenStream, at: usize, out: &Ident, variant: &Ident) -> TokenStream {
+        let site = Span::mixed_site();
+        let (bit, pattern) = (self.mask(Some(at)), &self.branches[at].pattern);
+        let field = field(at, site);
+        quote_spanned! {site=>
+            #[allow(unreachable_code)]
+            'branch: {
+                if disabled & #bit != 0 {
+                    break 'branch;
+                }
+                // SAFETY: the tuple is not moved any more (I4 of `sprang_macros::branches::select`).
+                let future = unsafe { #support::Pin::new_unchecked(&mut futures.#field) };
+                // The arm that leaves gives an output that nothing determines the type `()`.
+                let mut output = match #support::Future::poll(future, cx) {
+                    #support::Poll::Ready(output) => output,
+                    #support::Poll::Pending => {
+                        pending = true;
+                        break 'branch;
+                    }
+                };
+                disabled |= #bit;
+                // Up to its guard a pattern moves nothing.
+                let mut matches = false;
+                #[allow(unused_variables, unused_mut, unreachable_patterns)]
+                match output {
+                    #pattern if { matches = true; false } => {}
+                    _ if matches => return #support::Poll::Ready(#out::#variant(output)),
+                    _ => {}
+                }
+            }
+        }
     }
 }
 
@@ -275,26 +275,8 @@ fn is_block(expr: &Expr) -> bool {
     }
 }
 
-/// The pattern without `ref`, `mut` and `&`, so that it can be tried on a reference: the binding mode of a match on a
-/// reference looks through references by itself, and refuses all three from edition 2024 on.
-fn without_modes(mut pattern: Pat) -> Pat {
-    let each = |pattern: &mut Pat| *pattern = without_modes(pattern.clone());
-    match &mut pattern {
-        Pat::Ident(ident) => {
-            ident.by_ref = None;
-            ident.mutability = None;
-            if let Some((_, inner)) = &mut ident.subpat {
-                each(inner);
-            }
-        }
-        Pat::Reference(reference) => return without_modes((*reference.pat).clone()),
-        Pat::Or(or) => or.cases.iter_mut().for_each(each),
-        Pat::Paren(paren) => each(&mut paren.pat),
-        Pat::Slice(slice) => slice.elems.iter_mut().for_each(each),
-        Pat::Struct(structure) => structure.fields.iter_mut().for_each(|field| each(&mut field.pat)),
-        Pat::Tuple(tuple) => tuple.elems.iter_mut().for_each(each),
-        Pat::TupleStruct(tuple) => tuple.elems.iter_mut().for_each(each),
-        _ => {}
-    }
-    pattern
+/// The number of a tuple's field.
+fn field(at: usize, span: Span) -> Index {
+    let index = at as u32;
+    Index { index, span }
 }

@@ -40,6 +40,17 @@ where
     Handle::with_current(|handle| handle.spawn_own_blocking(call, AtClose::Drop))
 }
 
+/// Whether calls are not run any more, since the runtime has ended.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+#[cfg_attr(not(feature = "fs"), expect(dead_code, reason = "for files"))]
+#[track_caller]
+pub(crate) fn is_refused() -> bool {
+    Handle::with_current(Handle::refuses_own_blocking)
+}
+
 /// Operations with a buffer, one after the other.
 #[derive(Debug)]
 pub(crate) struct Series<O> {

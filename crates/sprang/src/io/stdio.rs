@@ -1,11 +1,39 @@
 //! The streams of the process: [`stdin`], [`stdout`], [`stderr`].
 //!
-//! Purpose: `std`'s handles, read and written on blocking threads. What `std` buffers and locks is shared with them.
+//! Purpose: `std`'s handles, read and written on blocking threads; what `std` buffers and locks is shared with them. But
+//! input that may be long in coming is waited for by the reactor, and read past `std`.
 //!
-//! Data flow: task → [`Stdin`], or [`Stdout`], [`Stderr`] → [`Output`] → `offload` → `std`'s handle on a blocking thread.
+//! Data flow: task → [`Stdin`] → `pollable`; or [`Stdin`], or [`Stdout`], [`Stderr`] → [`Output`] → `offload` → `std`'s
+//! handle on a blocking thread.
 //!
 //! Invariants:
 //! - I1: what one handle wrote is written in its order, since one operation of it is under way at a time.
+//! - I2: what a blocking thread has read for a handle comes before what is read without one.
+
+#[cfg(all(feature = "net", target_os = "linux"))]
+mod pollable;
+
+/// Where nothing can be waited for.
+#[cfg(not(all(feature = "net", target_os = "linux")))]
+mod pollable {
+    use std::io;
+    use std::task::{Context, Poll};
+
+    use crate::io::ReadBuf;
+
+    #[derive(Debug)]
+    pub(super) enum Pollable {}
+
+    impl Pollable {
+        pub(super) fn open() -> Option<Self> {
+            None
+        }
+
+        pub(super) fn poll_read(&self, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<Option<io::Result<()>>> {
+            match *self {}
+        }
+    }
+}
 
 use std::io::{self, IoSlice, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -14,16 +42,23 @@ use std::task::{Context, Poll, ready};
 
 use super::offload::{MAX_BUF_SIZE, Series};
 use super::{AsyncRead, AsyncWrite, ReadBuf};
+use pollable::Pollable;
 
 /// The standard input of the process.
 ///
-/// For what somebody types, a thread of the program's own that reads `std`'s and sends lines through a channel serves
-/// better: a read that was begun cannot be stopped, and the end of the runtime waits for it until something is typed
+/// A terminal, a pipe or a socket is waited for as any socket is (on Linux, with the feature `net`, in a runtime with
+/// I/O enabled): a read that waits keeps neither a thread nor the end of the runtime. Other processes that have the same
+/// terminal or pipe notice nothing of that: it does not become non-blocking for them.
+///
+/// Files are read on blocking threads, and so is everything else where that cannot be, or where this process may not
+/// open its terminal (after `su`, say). A read that was begun cannot be stopped then, and the end of the runtime waits
+/// for it until something is typed
 /// (but see [`Runtime::shutdown_timeout`](crate::runtime::Runtime::shutdown_timeout)).
 ///
 /// # Cancel safety
 ///
-/// A read whose future is dropped goes on. What it finds is kept for the next read from the same handle.
+/// A read whose future is dropped has read nothing; or it goes on, on its blocking thread, and what it finds is kept for
+/// the next read from the same handle.
 ///
 /// ```no_run
 /// use sprang::io::{AsyncBufReadExt, BufReader};
@@ -40,29 +75,61 @@ use super::{AsyncRead, AsyncWrite, ReadBuf};
 #[derive(Debug)]
 pub struct Stdin {
     std: io::Stdin,
+    way: Way,
     reads: Series<io::Result<()>>,
+}
+
+/// How input comes.
+#[derive(Debug)]
+enum Way {
+    /// To be found out by the first read.
+    Unknown,
+    Waited(Pollable),
+    Blocking,
 }
 
 /// A handle to the standard input of the process.
 ///
-/// Handles share the buffer of [`std::io::stdin`], but each also has one of its own: two that read at a time get parts
-/// of the input in an order that nobody knows.
+/// Handles share the input: two that read at a time get parts of it in an order that nobody knows. A terminal, a pipe
+/// or a socket is read past [`std::io::stdin`]: what that has read ahead is not seen here. The first read of a handle
+/// looks at what the input is.
 ///
 /// Reads give an error if the runtime has been shut down, and panic outside of one.
 pub fn stdin() -> Stdin {
     Stdin {
         std: io::stdin(),
+        way: Way::Unknown,
         reads: Series::default(),
+    }
+}
+
+impl Way {
+    /// Reads without a blocking thread; `None` if it takes one.
+    fn poll_read(&mut self, cx: &mut Context<'_>, dst: &mut ReadBuf<'_>) -> Poll<Option<io::Result<()>>> {
+        loop {
+            match self {
+                Self::Unknown => *self = Pollable::open().map_or(Self::Blocking, Self::Waited),
+                Self::Waited(input) => match ready!(input.poll_read(cx, dst)) {
+                    // Its runtime is gone; there may be another one.
+                    None => *self = Self::Unknown,
+                    result => return Poll::Ready(result),
+                },
+                Self::Blocking => return Poll::Ready(None),
+            }
+        }
     }
 }
 
 impl AsyncRead for Stdin {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, dst: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let reads = &mut self.get_mut().reads;
+        let Self { way, reads, .. } = self.get_mut();
         if let Some(buffered) = reads.poll_buffered(cx, dst) {
             return buffered.map(Ok);
         }
         if !reads.is_under_way() {
+            if let Some(result) = ready!(way.poll_read(cx, dst)) {
+                return Poll::Ready(result);
+            }
             let max = dst.remaining().min(MAX_BUF_SIZE);
             reads.start(move |buf| buf.read_from(&mut io::stdin(), max));
         }

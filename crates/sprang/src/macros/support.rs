@@ -43,13 +43,6 @@ pub fn random_below(branches: u32) -> u32 {
     rng::thread_below(branches)
 }
 
-/// The branch that is `step` after `start` when the first follows the last; both are below or at `branches`.
-#[inline]
-pub const fn rotated(start: u32, step: u32, branches: u32) -> u32 {
-    let at = start + step;
-    if at < branches { at } else { at - branches }
-}
-
 /// A future, pinned in place, that is ready once the given one is.
 #[inline]
 pub fn maybe_done<F: IntoFuture>(future: F) -> MaybeDone<F::IntoFuture> {

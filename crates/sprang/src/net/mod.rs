@@ -15,6 +15,10 @@
 //!
 //! Sockets belong to the runtime in whose context they were created: it must have its I/O driver enabled, and when it
 //! is shut down, what waits on them gets an error. They can be used from every other thread and runtime.
+//!
+//! With the feature `futures-io`, streams, their halves and pipes implement the `AsyncRead` and `AsyncWrite` of
+//! `futures::io`, too. Where the extension traits of both are in scope, a call such as `stream.read(…)` is ambiguous:
+//! import one of them, or write `AsyncReadExt::read(&mut stream, …)`.
 //
 // Data flow: task → a socket type → `byte_stream`, `receive` → `sprang_reactor::PollEvented` (wait, budget) → mio,
 // socket2 (system call). Nothing here keeps state of its own: readiness and waiters live in the reactor, everything else
@@ -25,6 +29,8 @@
 mod addr;
 mod byte_stream;
 mod halves;
+#[cfg(feature = "stream")]
+mod incoming;
 #[allow(unsafe_code, reason = "receives into memory that is not initialised")]
 mod receive;
 mod resolve;

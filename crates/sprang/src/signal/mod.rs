@@ -3,7 +3,8 @@
 //! [`ctrl_c`] waits for Ctrl-C; [`unix`] has all the others.
 //!
 //! The first listener for a signal replaces what the signal would do by default, such as ending the process, for the
-//! rest of the process's life: also when that listener is gone.
+//! rest of the process's life: also when that listener is gone, unless it was asked for
+//! ([`unix::signal_with_restore`]).
 
 #[cfg(unix)]
 pub mod unix;

@@ -16,9 +16,13 @@
 //
 // - I3: a listener that is dropped leaves a `Lingering` behind, which takes over before the listener's action ends. It
 //   is gone when the thread has next looked at its driver. So a signal that comes between the drop of a listener and
-//   the next one, in the same poll, is received by that one.
+//   the next one, in the same poll, is received by that one. If the signal's former action was asked for, and is back,
+//   there is none of that.
+// - I4: a listener is counted by `disposition` from before it is made until it is dropped.
 //
 // Memory ordering: the flag carries no data, and the kernel orders the byte after it: Relaxed.
+
+mod disposition;
 
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
@@ -232,6 +236,44 @@ pub struct Signal {
 /// ```
 #[track_caller]
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
+    listen(kind, false)
+}
+
+/// As [`signal`]; but when the last listener of the kind is gone, the signal does again what it did before the first one:
+/// what it does by default, such as ending the process, unless the program has set something else.
+///
+/// That holds for all listeners of the kind, in all runtimes, also those of [`signal`] and
+/// [`ctrl_c`](crate::signal::ctrl_c), until it has happened. It does not happen if the program has meanwhile set another
+/// handler by other means; listeners that other crates have for the signal without this one are not told any more.
+///
+/// Signals that have come before that and were not received do nothing.
+///
+/// # Errors
+///
+/// As for [`signal`].
+///
+/// # Panics
+///
+/// As for [`signal`].
+///
+/// ```no_run
+/// use sprang::signal::unix::{SignalKind, signal_with_restore};
+///
+/// # async fn run() -> std::io::Result<()> {
+/// let mut interrupts = signal_with_restore(SignalKind::interrupt())?;
+/// interrupts.recv().await;
+/// println!("finishing; press Ctrl-C again to end at once");
+/// drop(interrupts);
+/// # Ok(())
+/// # }
+/// ```
+#[track_caller]
+pub fn signal_with_restore(kind: SignalKind) -> io::Result<Signal> {
+    listen(kind, true)
+}
+
+#[track_caller]
+fn listen(kind: SignalKind, restore: bool) -> io::Result<Signal> {
     let signum = kind.0;
     // First, for it panics where there is no driver, whatever the signal.
     let (sender, receiver) = pipe::new()?;
@@ -247,8 +289,10 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
         let bell = Arc::clone(&bell);
         move || bell.ring()
     };
-    // SAFETY: the handler is async-signal-safe (I1).
-    let action = unsafe { signal_hook_registry::register(signum, handler) }?;
+    let action = disposition::enter(signum, restore, || {
+        // SAFETY: the handler is async-signal-safe (I1).
+        unsafe { signal_hook_registry::register(signum, handler) }
+    })?;
     if Lingering::was_raised(signum) {
         bell.ring();
     }
@@ -288,7 +332,9 @@ impl Signal {
 
 impl Drop for Signal {
     fn drop(&mut self) {
-        Lingering::begin(self.signum);
+        if !disposition::leave(self.signum) {
+            Lingering::begin(self.signum);
+        }
         signal_hook_registry::unregister(self.action);
     }
 }

@@ -10,7 +10,11 @@ mod builder;
 pub mod coop;
 pub mod join_set;
 mod local_set;
+#[cfg(feature = "sync")]
+mod task_group;
 mod task_local;
+#[cfg(feature = "sync")]
+pub mod task_tracker;
 mod yield_now;
 
 pub use block_in_place::block_in_place;
@@ -23,7 +27,15 @@ pub use coop::{Unconstrained, consume_budget, unconstrained};
 pub use join_set::JoinSet;
 pub use local_set::{LocalEnterGuard, LocalSet, spawn_local};
 pub use sprang_scheduler::task::{AbortHandle, Id, JoinError, JoinHandle, id, name, try_id};
+#[cfg(feature = "sync")]
+#[doc(inline)]
+pub use sprang_sync::cancellation_token::{self, CancellationToken};
+#[cfg(feature = "sync")]
+pub use task_group::{GroupClosed, Spawner, TaskGroup};
 pub use task_local::{AccessError, LocalKey};
+#[cfg(feature = "sync")]
+#[doc(inline)]
+pub use task_tracker::TaskTracker;
 pub use yield_now::yield_now;
 
 use std::future::Future;

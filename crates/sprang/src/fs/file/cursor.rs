@@ -3,7 +3,7 @@
 //! Purpose: the order of operations on one file, of which only one runs at a time, on a blocking thread, and may be
 //! abandoned by whoever waits for it.
 //!
-//! Called by: `file`. Calls: `io::offload`.
+//! Called by: `file`. Calls: `io::offload`, `cached`.
 //!
 //! Invariants:
 //! - I1: at most one operation is under way, and the buffer is with it (`offload`, I2).
@@ -17,12 +17,14 @@ use std::io::{self, Seek, SeekFrom};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use super::cached::Cached;
 use crate::io::ReadBuf;
 use crate::io::offload::{Buf, Series};
 
 #[derive(Debug, Default)]
 pub(super) struct Cursor {
     operations: Series<Outcome>,
+    cached: Cached,
     write_error: Option<io::Error>,
     /// Where the last seek went.
     position: u64,
@@ -38,7 +40,7 @@ enum Outcome {
 }
 
 impl Cursor {
-    /// Reads at most `max` bytes ahead.
+    /// Reads at most `max` bytes: what is in memory at once, else ahead.
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -51,6 +53,9 @@ impl Cursor {
                 return buffered.map(Ok);
             }
             if !self.operations.is_under_way() {
+                if ready!(self.cached.poll_read(cx, file, dst, max)) {
+                    return Poll::Ready(Ok(()));
+                }
                 let (file, max) = (Arc::clone(file), max.min(dst.remaining()));
                 self.operations
                     .start(move |buf| Outcome::Read(buf.read_from(&mut &*file, max)));

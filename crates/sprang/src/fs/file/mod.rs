@@ -2,8 +2,10 @@
 //!
 //! Purpose: the public type; what it does with the file's position is in `cursor`.
 //!
-//! Data flow: task → [`File`] → `cursor` (what reads, writes, seeks) or `hop` (what does not) → a blocking thread.
+//! Data flow: task → [`File`] → `cursor` (what reads, writes, seeks) or `hop` (what does not) → a blocking thread; but
+//! what is in memory already is read by the task itself (`cached`).
 
+mod cached;
 mod cursor;
 #[allow(unsafe_code, reason = "`FromRawFd`, whose caller vouches for the descriptor")]
 mod descriptor;
@@ -28,7 +30,9 @@ use cursor::Cursor;
 ///
 /// It is read, written and moved in through [`AsyncRead`], [`AsyncWrite`] and [`AsyncSeek`], by the methods of their
 /// extension traits. Every operation is done on a blocking thread, with a buffer of at most
-/// [`max_buf_size`](Self::max_buf_size) bytes, one operation at a time in the order in which they were begun.
+/// [`max_buf_size`](Self::max_buf_size) bytes, one operation at a time in the order in which they were begun. Only what
+/// the OS has in memory already, and can say so (on Linux), is read without that thread: as much of it as there is, at
+/// most 1 MiB at a time.
 ///
 /// # Writes are finished later
 ///

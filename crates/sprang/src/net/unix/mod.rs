@@ -6,6 +6,8 @@
 mod addr;
 pub(crate) mod datagram;
 mod halves;
+#[cfg(feature = "stream")]
+mod incoming;
 pub(crate) mod listener;
 #[allow(unsafe_code, reason = "asks libc for what std does not offer")]
 pub mod pipe;
@@ -21,6 +23,8 @@ mod tests;
 
 pub use addr::SocketAddr;
 pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+#[cfg(feature = "stream")]
+pub use incoming::Incoming;
 pub use ucred::UCred;
 
 /// The number of a user.

@@ -3,7 +3,7 @@
 //! Purpose: drives an echo server over any number of connections from one plain thread with an epoll of its own, so
 //! that of two measurements only the servers differ.
 //!
-//! Data flow: the workload's main thread calls [`Client::run`] while the server runs on the workers. Each connection
+//! Data flow: the main thread of the workload calls [`Client::run`] while the server runs on the workers. Each connection
 //! has one message under way; its next one is sent when the last has come back and was compared.
 
 use std::io::{self, ErrorKind, Read, Write};
