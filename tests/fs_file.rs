@@ -145,12 +145,14 @@ fn after_a_cancelled_read(then: impl AsyncFnOnce(&mut File) + Send + 'static) ->
     bounded(|| {
         let dir = TempDir::new();
         let path = dir.join("file");
-        std::fs::write(&path, "abcdef").unwrap();
+        std::fs::write(&path, "").unwrap();
         let (runtime, release) = occupied();
         runtime.block_on(async {
             let std = StdFile::options().read(true).write(true).open(&path).unwrap();
             let mut file = File::from_std(std);
+            // A thread has to say that this is the end; when it gets to it, it is not.
             assert!(poll_once(file.read(&mut [0; 4])).is_pending());
+            std::fs::write(&path, "abcdef").unwrap();
             drop(release);
             then(&mut file).await;
             file.flush().await.unwrap();
@@ -336,6 +338,126 @@ fn bytes_that_were_read_ahead_are_handed_out_within_the_budget() {
             })
             .await;
             assert!(turns.get() >= 7, "{} turns for {BYTES} bytes", turns.get());
+        });
+    });
+}
+
+#[test]
+fn large_reads_from_memory_are_paid_for_from_the_budget() {
+    on_each(|runtime| {
+        runtime.block_on(async {
+            let turns = Counter::default();
+            let count = turns.clone();
+            let mut others = pin!(async {
+                loop {
+                    count.add();
+                    yield_now().await;
+                }
+            });
+            let mut read = pin!(async {
+                // 4 MiB by 64 operations.
+                let mut bytes = vec![0; 64 * 1024];
+                for _ in 0..64 {
+                    // The text of this program.
+                    let mut file = File::from_std(StdFile::open(std::env::current_exe().unwrap()).unwrap());
+                    file.read_exact(&mut bytes).await.unwrap();
+                }
+            });
+            std::future::poll_fn(|cx| {
+                let _: Poll<()> = others.as_mut().poll(cx);
+                read.as_mut().poll(cx)
+            })
+            .await;
+            assert!(turns.get() >= 4, "{} turns", turns.get());
+        });
+    });
+}
+
+/// So much that a pipe does not take it at once, and that it is taken ahead.
+const LARGE: usize = 128 * 1024;
+
+fn large(number: u8) -> Vec<u8> {
+    vec![number; LARGE]
+}
+
+#[test]
+fn a_large_write_is_taken_while_the_one_before_it_is_written() {
+    on_each(|runtime| {
+        runtime.block_on(async {
+            let (reader, writer) = std::io::pipe().unwrap();
+            let mut file = File::from(OwnedFd::from(writer));
+            let read = |count| {
+                let mut reader = reader.try_clone().unwrap();
+                thread::spawn(move || {
+                    let mut bytes = vec![0; count * LARGE];
+                    reader.read_exact(&mut bytes).unwrap();
+                    bytes
+                })
+            };
+            assert_eq!(file.write(&large(1)).await.unwrap(), LARGE);
+            let taken = poll_once(file.write(&large(2)));
+            assert!(matches!(taken, Poll::Ready(Ok(LARGE))));
+            assert!(poll_once(file.write(&large(9))).is_pending(), "there is room for one");
+            assert!(poll_once(file.write(b"small")).is_pending());
+            assert!(poll_once(file.flush()).is_pending());
+            // Nobody reads the second one, so that the thread does not end.
+            let first = read(1);
+            assert_eq!(file.write(&large(3)).await.unwrap(), LARGE);
+            assert!(first.join().unwrap() == large(1));
+            assert!(poll_once(file.write(&large(9))).is_pending());
+            let rest = read(2);
+            file.flush().await.unwrap();
+            assert!(rest.join().unwrap() == [large(2), large(3)].concat());
+            let end = read(1);
+            file.write_all(&large(4)).await.unwrap();
+            file.flush().await.unwrap();
+            assert!(end.join().unwrap() == large(4));
+        });
+    });
+}
+
+#[test]
+fn large_and_small_writes_come_out_in_order_though_nobody_waits() {
+    on_each(|runtime| {
+        let dir = TempDir::new();
+        let mut expected = Vec::new();
+        let mut file = File::from_std(StdFile::create(dir.join("file")).unwrap());
+        runtime.block_on(async {
+            for number in 0..100_u8 {
+                let len = [LARGE, 10, LARGE, LARGE / 2, LARGE][usize::from(number) % 5];
+                let bytes = vec![number; len];
+                file.write_all(&bytes).await.unwrap();
+                expected.extend(bytes);
+                if number == 50 {
+                    assert_eq!(file.stream_position().await.unwrap(), expected.len() as u64);
+                    assert_eq!(file.metadata().await.unwrap().len(), expected.len() as u64);
+                }
+            }
+        });
+        drop((file, runtime));
+        assert!(std::fs::read(dir.join("file")).unwrap() == expected);
+    });
+}
+
+#[test]
+fn a_large_write_that_fails_takes_the_one_behind_it_along() {
+    on_each(|runtime| {
+        runtime.block_on(async {
+            let (reader, writer) = std::io::pipe().unwrap();
+            let mut file = File::from(OwnedFd::from(writer));
+            assert_eq!(file.write(&large(1)).await.unwrap(), LARGE);
+            assert_eq!(file.write(&large(2)).await.unwrap(), LARGE);
+            drop(reader);
+            assert_eq!(file.flush().await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+            file.flush().await.expect("it is reported once");
+            file.write_all(&large(3)).await.expect("it is only buffered");
+            // Taken before the failure, or refused after it: one error in any case.
+            let error = match file.write_all(&large(4)).await {
+                Ok(()) => file.flush().await.unwrap_err(),
+                Err(error) => error,
+            };
+            assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+            file.flush().await.unwrap();
         });
     });
 }

@@ -11,6 +11,7 @@ use std::thread;
 use sprang::fs::File;
 use sprang::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, stderr, stdin, stdout};
 use sprang::runtime::Builder;
+use sprang_tests::temp::TempDir;
 use sprang_tests::{FLAVOURS, bounded, child, eventually, is_child};
 
 fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
@@ -156,4 +157,102 @@ fn input_is_read_whole_though_reads_are_cancelled() {
     }
     drop(input);
     succeeded(child);
+}
+
+#[test]
+fn a_read_that_waits_for_a_pipe_keeps_neither_a_thread_nor_the_end() {
+    if is_child() {
+        for flavour in FLAVOURS {
+            let runtime = flavour();
+            let reading = runtime.spawn(async { stdin().read(&mut [0; 8]).await });
+            runtime.block_on(async {
+                let mut input = stdin();
+                assert!(poll_once(input.read(&mut [0; 8])).is_pending());
+                sprang::task::yield_now().await;
+            });
+            assert_eq!(runtime.metrics().num_blocking_threads(), 0);
+            drop(runtime);
+            assert!(futures::executor::block_on(reading).unwrap_err().is_cancelled());
+        }
+        return;
+    }
+    let mut child = start("a_read_that_waits_for_a_pipe_keeps_neither_a_thread_nor_the_end");
+    // Open for as long as the child is there.
+    let input = child.stdin.take();
+    succeeded(child);
+    drop(input);
+}
+
+#[test]
+fn handles_share_the_input_and_none_reads_ahead() {
+    if is_child() {
+        for flavour in FLAVOURS {
+            flavour().block_on(async {
+                let mut inputs = [stdin(), stdin(), stdin()];
+                for number in 0..30 {
+                    assert_eq!(inputs[number % 3].read_u8().await.unwrap(), number as u8);
+                }
+            });
+        }
+        // What is left is `std`'s.
+        let mut rest = String::new();
+        std::io::stdin().read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "rest");
+        return;
+    }
+    let mut child = start("handles_share_the_input_and_none_reads_ahead");
+    let mut input = child.stdin.take().unwrap();
+    for _ in FLAVOURS {
+        input.write_all(&(0..30).collect::<Vec<_>>()).unwrap();
+    }
+    input.write_all(b"rest").unwrap();
+    drop(input);
+    succeeded(child);
+}
+
+#[test]
+fn a_file_is_read_to_its_end() {
+    if is_child() {
+        for flavour in FLAVOURS {
+            flavour().block_on(async {
+                let mut text = String::new();
+                stdin().read_to_string(&mut text).await.unwrap();
+                assert_eq!(text, lines("in"));
+            });
+            std::io::Seek::rewind(&mut std::fs::File::from(stdin().as_fd().try_clone_to_owned().unwrap())).unwrap();
+        }
+        return;
+    }
+    let dir = TempDir::new();
+    std::fs::write(dir.join("in"), lines("in")).unwrap();
+    let mut command = child("a_file_is_read_to_its_end", "");
+    command.stdin(std::fs::File::open(dir.join("in")).unwrap());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    succeeded(command.spawn().unwrap());
+}
+
+#[test]
+fn a_handle_reads_in_one_runtime_after_another() {
+    if is_child() {
+        // One of them is driven at a time.
+        let (first, second) = (FLAVOURS[0](), FLAVOURS[0]());
+        let mut input = stdin();
+        for runtime in [&first, &second, &first] {
+            runtime.block_on(async {
+                assert!(poll_once(input.read_u8()).is_pending());
+                stderr().write_all(b"?").await.unwrap();
+                assert_eq!(input.read_u8().await.unwrap(), b'!');
+            });
+        }
+        return;
+    }
+    let mut child = start("a_handle_reads_in_one_runtime_after_another");
+    let mut input = child.stdin.take().unwrap();
+    for _ in 0..3 {
+        let asked = child.stderr.as_mut().unwrap().read_exact(&mut [0]);
+        asked.unwrap();
+        input.write_all(b"!").unwrap();
+    }
+    succeeded(child);
+    drop(input);
 }

@@ -311,8 +311,14 @@ async fn a_pattern_means_what_it_means_in_a_match() {
     assert_eq!(select! { Some(&"text") = ready(Some(&"text")) => 1, else => 0 }, 1);
     assert_eq!(select! { -1 | 1.. = ready(-1) => 1, else => 0 }, 1);
     // By reference, since the parts of what has a destructor cannot be moved out of it.
-    assert_eq!(select! { Guarded(ref numbers) = ready(Guarded(vec![1])) => numbers.len() }, 1);
-    assert_eq!(select! { guarded @ Guarded(_) = ready(Guarded(vec![1, 2])) => guarded.0.len() }, 2);
+    assert_eq!(
+        select! { Guarded(ref numbers) = ready(Guarded(vec![1])) => numbers.len() },
+        1
+    );
+    assert_eq!(
+        select! { guarded @ Guarded(_) = ready(Guarded(vec![1, 2])) => guarded.0.len() },
+        2
+    );
 }
 
 #[sprang::test]

@@ -52,7 +52,7 @@ fn ran_in_child(test: &str, limits: &str) -> bool {
     let child = child(test, limits);
     let environment = child.get_envs().filter_map(|(name, value)| Some((name, value?)));
     let output = Command::new("timeout")
-        .arg("60")
+        .arg("120")
         .arg(child.get_program())
         .args(child.get_args())
         .envs(environment)

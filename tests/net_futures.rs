@@ -25,15 +25,18 @@ async fn connection() -> (TcpStream, TcpStream) {
     (client, server)
 }
 
-/// Writes more than the kernel has room for, to a reader that waits, in every way that the traits have.
+/// Writes more than a pipe or a Unix socket has room for, to a reader that waits, in every way that the traits have.
 async fn exchange(mut writer: impl AsyncWrite + Unpin, mut reader: impl AsyncRead + Unpin) {
-    let bytes: Vec<u8> = (0..3_000_000).map(|n| (n % 251) as u8).collect();
+    let bytes = (0..251).collect::<Vec<u8>>().repeat(4_000);
     let write = async {
         writer.write_all(&bytes).await.unwrap();
         writer.flush().await.unwrap();
         let (mut head, mut tail) = (&b"he"[..], &b"llo"[..]);
         while !head.is_empty() || !tail.is_empty() {
-            let n = writer.write_vectored(&[IoSlice::new(head), IoSlice::new(tail)]).await.unwrap();
+            let n = writer
+                .write_vectored(&[IoSlice::new(head), IoSlice::new(tail)])
+                .await
+                .unwrap();
             assert!(n > 0);
             let of_head = n.min(head.len());
             (head, tail) = (&head[of_head..], &tail[n - of_head..]);
@@ -43,7 +46,7 @@ async fn exchange(mut writer: impl AsyncWrite + Unpin, mut reader: impl AsyncRea
         drop(writer);
     };
     let read = async {
-        let (mut first, mut second) = ([0; 1_000], [0; 2_000]);
+        let (mut first, mut second) = ([0; 1_000], [0; 9_000]);
         let mut received = Vec::new();
         loop {
             let mut bufs = [IoSliceMut::new(&mut first), IoSliceMut::new(&mut second)];
@@ -70,14 +73,14 @@ fn every_reader_and_writer_speaks_the_traits_of_futures() {
             let (client, server) = connection().await;
             exchange(client, server).await;
             let (mut client, mut server) = connection().await;
-            exchange(client.split().1, server.split().0).await;
+            exchange(TcpStream::split(&mut client).1, TcpStream::split(&mut server).0).await;
             let (client, server) = connection().await;
             exchange(client.into_split().1, server.into_split().0).await;
 
             let (one, other) = UnixStream::pair().unwrap();
             exchange(one, other).await;
             let (mut one, mut other) = UnixStream::pair().unwrap();
-            exchange(one.split().1, other.split().0).await;
+            exchange(UnixStream::split(&mut one).1, UnixStream::split(&mut other).0).await;
             let (one, other) = UnixStream::pair().unwrap();
             exchange(one.into_split().1, other.into_split().0).await;
 
@@ -114,7 +117,7 @@ fn a_server_of_futures_echoes_what_clients_send() {
             });
             let clients = (0..10).map(async |number| {
                 let mut stream = TcpStream::connect(address).await.unwrap();
-                let (mut read, mut write) = stream.split();
+                let (mut read, mut write) = TcpStream::split(&mut stream);
                 let write = async {
                     write.write_all(&[number; 100_000]).await.unwrap();
                     write.close().await.unwrap();
@@ -129,12 +132,15 @@ fn a_server_of_futures_echoes_what_clients_send() {
     });
 }
 
-/// As many connections as come, each of which sends what it got back to its peer.
 #[test]
 fn connections_that_come_while_the_stream_waits_and_while_it_does_not_are_all_there() {
     on_each(|runtime| {
         runtime.block_on(async {
-            let name = format!("\0sprang-incoming-{}-{:?}", std::process::id(), std::thread::current().id());
+            let name = format!(
+                "\0sprang-incoming-{}-{:?}",
+                std::process::id(),
+                std::thread::current().id()
+            );
             let listener = UnixListener::bind(&name).unwrap();
             let mut incoming = listener.incoming();
             let mut before = UnixStream::connect(&name).await.unwrap();

@@ -1,9 +1,14 @@
 //! `CancellationToken`: who is cancelled by whom, and what the tree costs.
 
 use std::future::pending;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
+use std::thread;
 
+use futures::FutureExt;
 use sprang::task::CancellationToken;
-use sprang_tests::{Counter, bounded, on_each};
+use sprang_tests::{Counter, bounded, on_drop, on_each};
 
 #[test]
 fn a_cancellation_reaches_all_descendants_and_nobody_else() {
@@ -88,4 +93,113 @@ fn a_guard_cancels_unless_it_is_disarmed() {
     assert!(!token.is_cancelled());
     drop(token.drop_guard_ref());
     assert!(token.is_cancelled());
+}
+
+#[test]
+fn a_hundred_thousand_children_that_wait_are_woken_by_one_call() {
+    const CHILDREN: usize = 100_000;
+    bounded(|| {
+        let root = CancellationToken::new();
+        let wakes = Counter::default();
+        let waker = Waker::from(Arc::new(Waking(wakes.clone())));
+        let mut waits: Vec<_> = (0..CHILDREN)
+            .map(|_| Box::pin(root.child_token().cancelled_owned()))
+            .collect();
+        for wait in &mut waits {
+            assert!(wait.poll_unpin(&mut Context::from_waker(&waker)).is_pending());
+        }
+        root.cancel();
+        assert_eq!(wakes.get(), CHILDREN);
+        assert!(waits.into_iter().all(|wait| wait.now_or_never().is_some()));
+    });
+}
+
+struct Waking(Counter);
+
+impl Wake for Waking {
+    fn wake(self: Arc<Self>) {
+        self.0.add();
+    }
+}
+
+#[test]
+fn what_is_cancelled_is_dropped_before_the_answer() {
+    let token = CancellationToken::new();
+    let drops = Counter::default();
+    let counted = drops.count_drop();
+    let mut run = pin!(token.run_until_cancelled(async move {
+        let _counted = counted;
+        pending::<()>().await;
+    }));
+    assert!(run.as_mut().now_or_never().is_none());
+    token.cancel();
+    assert_eq!(run.as_mut().now_or_never(), Some(None));
+    assert_eq!(drops.get(), 1);
+}
+
+/// A waker that does something when it is dropped.
+struct DropsWith(#[expect(dead_code, reason = "its destructor is what matters")] Box<dyn std::any::Any + Send + Sync>);
+
+impl Wake for DropsWith {
+    fn wake(self: Arc<Self>) {}
+}
+
+/// Polls a wait with a waker that uses the whole tree when it is dropped, does `next`, and polls with another waker.
+fn drop_a_waker(next: impl FnOnce(&CancellationToken)) {
+    let root = CancellationToken::new();
+    let child = root.child_token();
+    let used = Mutex::new(Some((root.clone(), child.clone())));
+    let action = on_drop(move || {
+        let (root, child) = used.lock().unwrap().take().unwrap();
+        drop((root.child_token(), child.child_token()));
+        root.cancel();
+    });
+    let waker = Waker::from(Arc::new(DropsWith(Box::new(action))));
+    let mut cancelled = pin!(child.cancelled());
+    assert!(cancelled.poll_unpin(&mut Context::from_waker(&waker)).is_pending());
+    drop(waker);
+    assert!(!root.is_cancelled());
+    next(&child);
+    _ = cancelled.poll_unpin(&mut Context::from_waker(Waker::noop()));
+    assert!(root.is_cancelled());
+}
+
+#[test]
+fn a_waker_may_use_the_tree_while_it_is_dropped() {
+    bounded(|| {
+        drop_a_waker(|_| {});
+        drop_a_waker(CancellationToken::cancel);
+    });
+}
+
+#[test]
+fn tokens_may_be_made_and_dropped_while_the_root_is_cancelled() {
+    bounded(|| {
+        for round in 0..300 {
+            let root = CancellationToken::new();
+            let upper = [root.child_token(), root.child_token()];
+            let lower = [0, 0, 1, 1].map(|i: usize| upper[i].child_token());
+            let kept = thread::scope(|threads| {
+                let busy = lower.map(|token| {
+                    threads.spawn(move || {
+                        let mut token = token;
+                        for _ in 0..round % 7 {
+                            let siblings = [token.child_token(), token.child_token()];
+                            assert!(!token.is_cancelled() || siblings[1].is_cancelled());
+                            // The parent goes, its children move up.
+                            [token, _] = siblings;
+                        }
+                        token
+                    })
+                });
+                let cancelling = threads.spawn(|| root.cancel());
+                for token in upper {
+                    drop(token);
+                }
+                cancelling.join().unwrap();
+                busy.map(|thread| thread.join().unwrap())
+            });
+            assert!(kept.iter().all(CancellationToken::is_cancelled));
+        }
+    });
 }

@@ -1,4 +1,4 @@
-//! A handler or a precondition of the wrong type is reported where it is.
+//! A handler, a precondition, a pattern or a future of the wrong type is reported where it is.
 
 use std::future::ready;
 
@@ -12,6 +12,23 @@ async fn other_type() -> u32 {
 async fn precondition() {
     sprang::select! {
         _ = ready(5), if "five" => {}
+    }
+}
+
+async fn no_future() {
+    sprang::select! {
+        _ = ready(6) => {}
+        _ = number(7) => {}
+    }
+}
+
+fn number(number: u32) -> u32 {
+    number
+}
+
+async fn other_pattern() {
+    sprang::select! {
+        Some(9) = ready(10) => {}
     }
 }
 

@@ -5,7 +5,7 @@
 //! [`Spin`].
 //!
 //! Between two looks the thread offers its processor to other threads. If one takes it, there was no idle processor to
-//! save the way out of, and the thread goes to sleep.
+//! save the way out of: the thread takes a last look and goes to sleep, and counts it as a failure.
 //!
 //! Called by: `parker` and `current_thread`, with nothing to do. Calls: the driver.
 
@@ -49,20 +49,20 @@ impl Seat {
     pub(crate) fn wait_a_moment(&mut self, has_work: impl Fn() -> bool) -> bool {
         let Self { driver, spin } = self;
         let mut end = None;
-        let mut offered = false;
+        let mut others_ran = false;
         spin.wait_for(|| {
             driver.park(Wait::Poll);
             if has_work() {
-                return Look::There;
+                // What came while others ran would have come to a sleeper, too.
+                return if others_ran { Look::AnotherWay } else { Look::There };
             }
             let now = Instant::now();
             let end = *end.get_or_insert_with(|| now + MOMENT);
-            if now >= end || offered {
+            if now >= end || others_ran {
                 return Look::GiveUp;
             }
             thread::yield_now();
-            // Who let others run takes one more look.
-            offered = now.elapsed() > SHORT_YIELD;
+            others_ran = now.elapsed() > SHORT_YIELD;
             Look::NotYet
         })
     }

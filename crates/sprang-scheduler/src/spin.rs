@@ -26,6 +26,8 @@ const MAX_SKIPS: u32 = 256;
 pub(crate) enum Look {
     There,
     NotYet,
+    /// There, but not thanks to waiting; for the next tries that is a failure.
+    AnotherWay,
     /// Waiting has become pointless; for the next tries that is a failure.
     GiveUp,
 }
@@ -47,7 +49,7 @@ pub(crate) struct Spin {
 }
 
 impl Spin {
-    /// Waits a moment for `look` to return [`Look::There`], if that has paid off; returns whether it did.
+    /// Waits a moment for `look` to show that it is there, if that has paid off; returns whether it is.
     pub(crate) fn wait_for(&self, mut look: impl FnMut() -> Look) -> bool {
         if cfg!(sprang_loom) {
             // For loom that is a loop without end.
@@ -68,14 +70,22 @@ impl Spin {
                     return true;
                 }
                 Look::NotYet => {}
+                Look::AnotherWay => {
+                    self.fail();
+                    return true;
+                }
                 Look::GiveUp => break,
             }
             (0..PAUSES).for_each(|_| spin_loop());
         }
+        self.fail();
+        false
+    }
+
+    fn fail(&self) {
         let penalty = (2 * self.penalty.get()).clamp(1, MAX_SKIPS);
         self.penalty.set(penalty);
         self.skips.set(penalty);
-        false
     }
 }
 

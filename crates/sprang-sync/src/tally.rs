@@ -16,7 +16,8 @@
 //! them or one after it): what happened before anything left is seen by who waited. After a reopening the edge is
 //! `leave`'s acquire, then `notify`'s.
 //!
-//! Models: `who_waits_sees_what_the_last_ones_did`, `closing_and_leaving_at_once_wakes_who_waits`.
+//! Models: `who_waits_sees_what_the_last_ones_did`, `closing_and_leaving_at_once_wakes_who_waits`,
+//! `a_tally_that_was_empty_for_a_moment_ends_a_wait`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -153,9 +154,11 @@ impl Future for Emptied<'_> {
 mod models {
     use super::*;
     use crate::blocking::block_on;
+    use crate::testing::poll;
     use sprang_core::primitive::cell::UnsafeCell;
     use sprang_core::primitive::sync::Arc;
     use sprang_core::primitive::{model, thread};
+    use std::pin::pin;
 
     struct Shared {
         tally: Tally,
@@ -204,17 +207,44 @@ mod models {
             let tally = Arc::new(Tally::new());
             tally.enter();
             let (first, second) = (Arc::clone(&tally), Arc::clone(&tally));
-            let wait = tally.wait();
             let leaving = thread::spawn(move || first.leave());
-            let closing = thread::spawn(move || {
-                second.close();
-                second.reopen();
-            });
+            let closing = thread::spawn(move || second.close());
+            block_on(tally.wait());
             leaving.join().unwrap();
-            if tally.is_empty() && closing.join().is_ok() {
-                tally.close();
+            closing.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_tally_that_was_empty_for_a_moment_ends_a_wait() {
+        model(|| {
+            let shared = Arc::new(Shared {
+                tally: Tally::new(),
+                values: [UnsafeCell::new(0), UnsafeCell::new(0)],
+            });
+            shared.tally.enter();
+            let mut wait = pin!(shared.tally.wait());
+            let (first, second) = (Arc::clone(&shared), Arc::clone(&shared));
+            let leaving = thread::spawn(move || {
+                first.values[0].with_mut(|value| {
+                    // SAFETY: the reader waits until this has left.
+                    unsafe { *value = 1 }
+                });
+                first.tally.leave();
+            });
+            let closing = thread::spawn(move || {
+                second.tally.close();
+                let was_empty = second.tally.is_empty();
+                second.tally.reopen();
+                was_empty
+            });
+            if poll(wait.as_mut()).is_ready() {
+                // SAFETY: it has left.
+                assert_eq!(shared.values[0].with(|value| unsafe { *value }), 1);
             }
-            block_on(wait);
+            leaving.join().unwrap();
+            let was_empty = closing.join().unwrap();
+            assert!(!was_empty || poll(wait.as_mut()).is_ready());
         });
     }
 }

@@ -237,7 +237,11 @@ pub(crate) fn wake_in_batches(mut fill: impl FnMut(&mut WakeBatch) -> Fill) {
         let mut batch = WakeBatch::new();
         let filled = fill(&mut batch);
         if let Err(caught) = catch_unwind(AssertUnwindSafe(|| batch.wake_all())) {
-            panic.get_or_insert(caught);
+            match panic {
+                None => panic = Some(caught),
+                // Its destructor may panic, too.
+                Some(_) => std::mem::forget(caught),
+            }
         }
         if let Fill::Through = filled {
             break;
@@ -313,6 +317,39 @@ mod tests {
             });
         }));
         assert!(caught.is_err());
+        assert_eq!(target.0.load(SeqCst), 3);
+    }
+
+    /// What a waker panics with; panics itself when it is dropped.
+    struct Payload;
+
+    impl Drop for Payload {
+        fn drop(&mut self) {
+            panic!("a payload that panics");
+        }
+    }
+
+    struct Malicious(AtomicUsize);
+
+    impl Wake for Malicious {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, SeqCst);
+            std::panic::panic_any(Payload);
+        }
+    }
+
+    #[test]
+    fn a_panic_that_is_let_go_of_does_not_keep_the_next_batch_from_being_woken() {
+        let target = Arc::new(Malicious(AtomicUsize::new(0)));
+        let mut batches = 0;
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            wake_in_batches(|batch| {
+                batch.push(Waker::from(Arc::clone(&target)));
+                batches += 1;
+                if batches == 3 { Fill::Through } else { Fill::More }
+            });
+        }));
+        std::mem::forget(caught);
         assert_eq!(target.0.load(SeqCst), 3);
     }
 }

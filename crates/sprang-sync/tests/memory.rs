@@ -1,8 +1,9 @@
-//! What idle channels cost.
+//! What idle channels and cancellation tokens cost.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use sprang_sync::cancellation_token::CancellationToken;
 use sprang_sync::{broadcast, mpsc, oneshot, watch};
 
 /// Counts the bytes that this thread holds.
@@ -84,4 +85,48 @@ fn a_broadcast_channel_keeps_no_value_that_all_have_received() {
         }
     });
     assert_eq!(kept, 0);
+}
+
+/// Polls a wait for `token` once, and drops it.
+fn wait_in_vain(token: &CancellationToken) {
+    let mut cancelled = std::pin::pin!(token.cancelled());
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(cancelled.as_mut().poll(&mut cx).is_pending());
+}
+
+#[test]
+fn children_that_are_dropped_leave_nothing_in_their_parent() {
+    let root = CancellationToken::new();
+    let sibling = root.child_token();
+    let (kept, ()) = held(|| {
+        for _ in 0..10_000 {
+            let child = root.child_token();
+            let below = [child.child_token(), child.child_token()];
+            wait_in_vain(&below[0]);
+            drop(child);
+            drop(below);
+        }
+    });
+    assert_eq!(kept, 0);
+    assert!(!sibling.is_cancelled());
+}
+
+#[test]
+fn a_tree_of_tokens_takes_as_much_as_its_tokens() {
+    let (one, root) = held(CancellationToken::new);
+    println!("a token {one}");
+    assert!((1..=128).contains(&one), "{one} bytes");
+    let (tree, tokens) = held(|| {
+        let mut tokens = Vec::with_capacity(1_000);
+        for i in 0..1_000 {
+            let parent = tokens.get(i / 3).unwrap_or(&root);
+            tokens.push(parent.child_token());
+        }
+        tokens
+    });
+    assert_eq!(tree, 1_000 * (one + size_of::<CancellationToken>() as isize));
+    let (for_the_cancellation, ()) = held(|| root.cancel());
+    assert_eq!(for_the_cancellation, 0);
+    let (freed, ()) = held(|| drop((tokens, root)));
+    assert_eq!(one + tree + freed, 0);
 }

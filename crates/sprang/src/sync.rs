@@ -2,7 +2,13 @@
 //!
 //! Purpose: what tasks use to wait for each other. They work with every executor, and between threads.
 
-pub use sprang_sync::*;
+pub use sprang_sync::{
+    AcquireError, Barrier, BarrierWaitResult, MappedMutexGuard, Mutex, MutexGuard, Notify, OnceCell,
+    OwnedMappedMutexGuard, OwnedMutexGuard, OwnedRwLockMappedWriteGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard,
+    OwnedSemaphorePermit, RwLock, RwLockMappedWriteGuard, RwLockReadGuard, RwLockWriteGuard, Semaphore,
+    SemaphorePermit, SetError, SetOnce, SetOnceError, TryAcquireError, TryLockError, broadcast, futures, mpsc, oneshot,
+    watch,
+};
 
 #[cfg(all(test, feature = "test-util"))]
 mod tests {

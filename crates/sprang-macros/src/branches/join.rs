@@ -90,7 +90,9 @@ impl Join {
         let future = pinned(support, field);
         match self {
             Self::All => quote_spanned! {site=>
-                pending |= #support::Future::poll(#future, cx).is_pending();
+                if #support::Future::poll(#future, cx).is_pending() {
+                    pending = true;
+                }
             },
             Self::UntilError => quote_spanned! {site=>
                 match #future.poll_ok(cx) {

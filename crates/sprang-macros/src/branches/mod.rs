@@ -4,7 +4,7 @@
 //! into one future without an allocation.
 //!
 //! Data flow: `macro_rules!` of the facade put the path of `macros::support` in front of what the user wrote, since
-//! they alone know it (`$crate`) → the functions in the crate root → [`mod@select`] or [`join`].
+//! they alone know it (`$crate`) → the functions in the crate root → [`mod@select`] or [`join`] → [`in_turns`].
 
 mod join;
 mod select;
@@ -40,21 +40,25 @@ fn biased(input: ParseStream<'_>) -> Result<bool> {
     Ok(biased)
 }
 
-/// The statements of which each runs once, from number `start` to the last and then from the first on.
+/// All of the statements, each once: from number `start` to the last, and then from the first on.
 ///
-/// They stand there once, in two passes of a loop, so that the compiler sees each as straight code.
+/// Each is written once, as straight code between two comparisons with constants: a `match` on its number in a loop
+/// would be an indirect jump for each.
 fn in_turns(start: &TokenStream, statements: &[TokenStream]) -> TokenStream {
     let site = Span::mixed_site();
     let count = statements.len() as u32;
     let numbers = 0..count;
     quote_spanned! {site=>
         let start: u32 = #start;
+        // What the pass through the statements runs: from one on, and up to another.
         let (mut from, mut to) = (start, #count);
-        loop {
-            #(if from <= #numbers && #numbers < to { #statements })*
-            if from == 0 {
-                break;
-            }
+        'turns: loop {
+            #(if from <= #numbers {
+                if #numbers == to {
+                    break 'turns;
+                }
+                #statements
+            })*
             (from, to) = (0, start);
         }
     }

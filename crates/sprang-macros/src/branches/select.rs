@@ -8,8 +8,8 @@
 //! [`Select::write`] writes. The expansion calls nothing but core and the facade's `macros::support`.
 //!
 //! Invariants:
-//! - I1: a local name or a label that the expansion introduces is hygienic (`mixed_site`). The output enum is an item,
-//!   which hygiene does not cover, and so has a name that nobody else would choose.
+//! - I1: a local name or a label that the expansion introduces is hygienic (`mixed_site`). The output enum and
+//!   the import are items, which hygiene does not cover, and so have names that nobody else would choose.
 //! - I2: the user's expressions stand outside of every loop, closure and function of the expansion, except for the
 //!   pattern that is only tried: `?`, `break`, `continue` and `.await` mean what they mean around the macro.
 //! - I3: the futures live in a scope that has ended before the output is matched: a handler may use what they borrowed.
@@ -87,6 +87,7 @@ impl Select {
             return quote_spanned!(site=> match () { () => #otherwise });
         }
         let out = Ident::new("__SprangSelectOutput", site);
+        let into_future = Ident::new("__SprangIntoFuture", site);
         let variants: Vec<_> = (0..self.branches.len())
             .map(|at| format_ident!("Branch{at}", span = site))
             .collect();
@@ -98,7 +99,7 @@ impl Select {
             let (first, last) = super::ends(&branch.future);
             let futures = Ident::new("futures", first.resolved_at(site));
             let field = field(at, last.resolved_at(site));
-            quote_spanned!(site=> #support::IntoFuture::into_future(#futures.#field))
+            quote_spanned!(site=> #into_future::into_future(#futures.#field))
         });
         let poll = self.write_poll(support, &out, &variants);
         let arms = self.branches.iter().zip(&variants).map(|(branch, variant)| {
@@ -114,6 +115,8 @@ impl Select {
                 #(#variants(#variants),)*
                 Disabled,
             }
+            // The compiler looks for the source of an argument where the path of the function comes from.
+            use #support::IntoFuture as #into_future;
 
             let mut disabled = #none;
             #conditions

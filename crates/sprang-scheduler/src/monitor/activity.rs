@@ -21,7 +21,7 @@ use sprang_core::primitive::sync::atomic::Ordering::{Relaxed, SeqCst};
 use sprang_core::primitive::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, fence};
 
 /// The part of the alarm's period within which it is armed again, if it is to stay armed.
-const FRACTION: u64 = 32;
+const FRACTION: u64 = 8;
 
 /// What wakes the monitor after a period.
 pub(crate) trait Arm {

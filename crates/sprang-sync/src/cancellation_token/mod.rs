@@ -8,9 +8,9 @@
 //! Cost: asking is one load. A wait that finds the token not cancelled takes its lock once, and once more if it is dropped
 //! in vain; polled again by the same task it takes none.
 //!
-//! Models: `a_cancellation_wakes_who_waits`, `what_came_before_a_cancellation_is_seen`,
+//! Models: `a_cancellation_wakes_who_waits`, `a_wait_may_end_while_its_token_is_cancelled`, `what_came_before_a_cancellation_is_seen`,
 //! `a_child_made_meanwhile_is_cancelled`, `a_grandchild_outlives_its_parent`, `a_chain_ends_from_both_sides`,
-//! `who_sees_the_parent_cancelled_sees_the_child`.
+//! `who_sees_a_token_cancelled_sees_its_children`, `who_returns_from_a_cancellation_sees_the_children`.
 
 mod tree;
 
@@ -19,7 +19,7 @@ use std::fmt;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use sprang_core::waiting;
 
@@ -141,8 +141,7 @@ impl CancellationToken {
         WaitForCancellationFutureOwned(Wait::new(self))
     }
 
-    /// Runs a future until it is ready, or until the token is cancelled: then it gives `None`, and the future is dropped
-    /// with the one returned.
+    /// Runs a future until it is ready, or until the token is cancelled: then the future is dropped, and this gives `None`.
     ///
     /// The future is not polled at all if the token is cancelled before; if both happen at once, its output counts.
     ///
@@ -339,7 +338,8 @@ impl<T: Borrow<CancellationToken>> Drop for Wait<T> {
 
 /// The future of [`CancellationToken::run_until_cancelled`].
 struct RunUntilCancelled<T: Borrow<CancellationToken>, F> {
-    future: F,
+    /// `None` when it has ended or was cancelled.
+    future: Option<F>,
     cancelled: Wait<T>,
     started: bool,
 }
@@ -347,7 +347,7 @@ struct RunUntilCancelled<T: Borrow<CancellationToken>, F> {
 impl<T: Borrow<CancellationToken>, F> RunUntilCancelled<T, F> {
     fn new(token: T, future: F) -> Self {
         Self {
-            future,
+            future: Some(future),
             cancelled: Wait::new(token),
             started: false,
         }
@@ -360,20 +360,19 @@ impl<T: Borrow<CancellationToken>, F: Future> Future for RunUntilCancelled<T, F>
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
         // SAFETY: nothing is moved out of `this`.
         let this = unsafe { self.get_unchecked_mut() };
-        if !this.started {
-            if this.cancelled.token.borrow().is_cancelled() {
-                return Poll::Ready(None);
-            }
-            this.started = true;
-        }
         // SAFETY: `self` is pinned, and so is its field.
-        if let Poll::Ready(output) = unsafe { Pin::new_unchecked(&mut this.future) }.poll(cx) {
+        let mut future = unsafe { Pin::new_unchecked(&mut this.future) };
+        let running = future.as_mut().as_pin_mut().expect("polled after it was ready");
+        let too_late = !this.started && this.cancelled.token.borrow().is_cancelled();
+        this.started = true;
+        if !too_late && let Poll::Ready(output) = running.poll(cx) {
+            future.set(None);
             return Poll::Ready(Some(output));
         }
         // SAFETY: as above.
-        unsafe { Pin::new_unchecked(&mut this.cancelled) }
-            .poll(cx)
-            .map(|()| None)
+        ready!(unsafe { Pin::new_unchecked(&mut this.cancelled) }.poll(cx));
+        future.set(None);
+        Poll::Ready(None)
     }
 }
 
@@ -381,6 +380,7 @@ impl<T: Borrow<CancellationToken>, F: Future> Future for RunUntilCancelled<T, F>
 mod models {
     use super::*;
     use crate::blocking::block_on;
+    use crate::testing::poll;
     use sprang_core::primitive::cell::UnsafeCell;
     use sprang_core::primitive::sync::Arc;
     use sprang_core::primitive::{model, thread};
@@ -393,6 +393,19 @@ mod models {
             let waiting = thread::spawn(move || block_on(child.cancelled_owned()));
             token.cancel();
             waiting.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_wait_may_end_while_its_token_is_cancelled() {
+        model(|| {
+            let root = CancellationToken::new();
+            let mut wait = Box::pin(root.child_token().cancelled_owned());
+            let cancelling = thread::spawn(move || root.cancel());
+            _ = poll(wait.as_mut());
+            // The last handle of the child, which may be about to be woken.
+            drop(wait);
+            cancelling.join().unwrap();
         });
     }
 
@@ -474,16 +487,29 @@ mod models {
     }
 
     #[test]
-    fn who_sees_the_parent_cancelled_sees_the_child() {
+    fn who_sees_a_token_cancelled_sees_its_children() {
         model(|| {
             let root = CancellationToken::new();
-            let child = root.child_token();
-            let (first, second) = (root.clone(), root.clone());
-            let one = thread::spawn(move || first.cancel());
-            let looking = thread::spawn(move || !second.is_cancelled() || child.is_cancelled());
-            root.cancel();
-            one.join().unwrap();
-            assert!(looking.join().unwrap());
+            let middle = root.child_token();
+            let leaf = middle.child_token();
+            let cancelling = root.clone();
+            let cancelling = thread::spawn(move || cancelling.cancel());
+            assert!(!root.is_cancelled() || middle.is_cancelled());
+            assert!(!middle.is_cancelled() || leaf.is_cancelled());
+            cancelling.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn who_returns_from_a_cancellation_sees_the_children() {
+        model(|| {
+            let root = CancellationToken::new();
+            let middle = root.child_token();
+            let leaf = middle.child_token();
+            let cancelling = thread::spawn(move || root.cancel());
+            middle.cancel();
+            assert!(leaf.is_cancelled() && middle.child_token().is_cancelled());
+            cancelling.join().unwrap();
         });
     }
 }

@@ -6,8 +6,12 @@
 //! Data flow: [`Handle::child`] links a node; [`Handle::cancel`] marks and unlinks all nodes below, then wakes; the last
 //! handle that is dropped gives the children to the parent and unlinks the node.
 //!
+//! A cancellation flattens the tree while it goes: a node that has children gives them to the one that is cancelled, to be
+//! marked before it, and is marked itself when its turn comes again.
+//!
 //! Cost: a node is one allocation, and takes none in its parent: children are linked through themselves. Asking whether
 //! a node is cancelled is one load. A cancellation allocates nothing, and uses the same stack whatever the tree's shape.
+//! It takes the lock of a child once, and of a node further down no more than three times.
 //!
 //! Invariants:
 //! - I1: while a node's lock is free, the node has a parent exactly if it is linked into that parent's children. A link
@@ -15,10 +19,12 @@
 //! - I2: a linked node and its parent are alive: before a node is freed it is unlinked, and so are its children.
 //! - I3: locks are taken downwards: whoever holds a node's lock waits for those of its descendants only.
 //! - I4: `cancelled` is set under the node's lock. Once it is, the node has no children and gets no waiters.
-//! - I5: the node that `cancel` was called on is marked after its descendants, and its lock is held meanwhile: who finds
-//!   a node cancelled, or returns from a cancellation, finds all descendants cancelled.
-//! - I6: all handles of a node together hold one count of its `Arc`. A pointer to a node is that of its `Arc`.
-//! - I7: no waker is woken, dropped or cloned under a lock.
+//! - I5: a node is marked when all that ever were its descendants are: who finds a node cancelled, or returns from a
+//!   cancellation, finds all descendants cancelled.
+//! - I6: a node whose children a cancellation took, to mark them first, is `flattened`: it gets no children any more. Its
+//!   parent is the node that is cancelled, whose lock is held until all are marked.
+//! - I7: all handles of a node together hold one count of its `Arc`. A pointer to a node is that of its `Arc`.
+//! - I8: no waker is woken, dropped or cloned under a lock.
 //!
 //! Memory ordering: `cancel` (release store of `cancelled`) → `is_cancelled` (acquire load): what happened before the
 //! cancellation is seen after it was noticed, and so are the cancellations below (I5). A handle's drop (AcqRel RMW of
@@ -34,7 +40,7 @@ use std::task::Waker;
 use sprang_core::list::{Linked, Links, List};
 use sprang_core::primitive::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use sprang_core::primitive::sync::atomic::{AtomicBool, AtomicUsize};
-use sprang_core::primitive::sync::{Arc, Mutex};
+use sprang_core::primitive::sync::{Arc, Mutex, MutexGuard};
 use sprang_core::wake_batch::WakeBatch;
 
 use crate::wait_list::{Fill, WaitList, Waiter, wake_in_batches};
@@ -50,6 +56,7 @@ struct Node {
 struct State {
     parent: Option<NonNull<Node>>,
     children: List<Node>,
+    flattened: bool,
     waiters: WaitList<()>,
 }
 
@@ -79,11 +86,19 @@ impl Node {
             state: Mutex::new(State {
                 parent,
                 children: List::new(),
+                flattened: false,
                 waiters: WaitList::new(),
             }),
         });
         // SAFETY: the pointer of an `Arc` is not null.
         Handle(unsafe { NonNull::new_unchecked(Arc::into_raw(node).cast_mut()) })
+    }
+
+    /// Takes the node's lock, if it is free, which is no matter of the order of locks (I3).
+    fn try_lock(&self) -> Option<MutexGuard<'_, State>> {
+        // Under loom who tries a lock waits for it, if another thread takes it at that moment. So the models are of those
+        // who never find it free; the others differ in nothing but that.
+        if cfg!(sprang_loom) { None } else { self.state.try_lock() }
     }
 
     /// Fills `batch` with those who wait for this node.
@@ -106,7 +121,7 @@ impl State {
             // SAFETY: linked until just now, under a lock that is still held, so it is alive (I2).
             unsafe { child.as_ref() }.state.lock().parent = Some(node);
             // SAFETY: alive and in no list. Whoever saw its new parent meanwhile waits for the lock held here (I1).
-            unsafe { self.children.push_back(child) };
+            unsafe { self.children.push_front(child) };
         }
     }
 }
@@ -114,18 +129,22 @@ impl State {
 /// One of the clones of a token.
 pub(super) struct Handle(NonNull<Node>);
 
-// SAFETY: a handle is a counted reference (I6) to a node, which can be shared.
+// SAFETY: a handle is a counted reference (I7) to a node, which can be shared.
 unsafe impl Send for Handle {}
 // SAFETY: as for `Send`.
 unsafe impl Sync for Handle {}
-// No code of users runs under its locks (I7).
+// No code of users runs under its locks (I8).
 impl UnwindSafe for Handle {}
 impl RefUnwindSafe for Handle {}
 
 impl Clone for Handle {
     #[inline]
     fn clone(&self) -> Self {
-        self.node().handles.fetch_add(1, Relaxed);
+        let before = self.node().handles.fetch_add(1, Relaxed);
+        // So many can only be if they are forgotten; a count that wraps would free the node under them.
+        if before > isize::MAX as usize {
+            std::process::abort();
+        }
         Self(self.0)
     }
 }
@@ -136,7 +155,7 @@ impl Drop for Handle {
         // ORDERING: pairs with itself: the other handles are done with the node before it is freed.
         if self.node().handles.fetch_sub(1, AcqRel) == 1 {
             self.leave();
-            // SAFETY: gives back the count that all handles shared (I6).
+            // SAFETY: gives back the count that all handles shared (I7).
             unsafe { Arc::decrement_strong_count(self.0.as_ptr()) };
         }
     }
@@ -150,7 +169,7 @@ impl Handle {
 
     #[inline]
     fn node(&self) -> &Node {
-        // SAFETY: a handle keeps its node alive (I6).
+        // SAFETY: a handle keeps its node alive (I7).
         unsafe { self.0.as_ref() }
     }
 
@@ -159,14 +178,14 @@ impl Handle {
         self.0.as_ptr().addr()
     }
 
-    /// A child; cancelled, and linked nowhere, if this node is cancelled.
+    /// A child; cancelled, and linked nowhere, if this node is cancelled or about to be.
     pub(super) fn child(&self) -> Self {
         if self.is_cancelled() {
             return Node::with_handle(true, None);
         }
         let child = Node::with_handle(false, Some(self.0));
         let mut state = self.node().state.lock();
-        if self.node().cancelled.load(Relaxed) {
+        if state.flattened || self.node().cancelled.load(Relaxed) {
             drop(state);
             child.node().state.lock().parent = None;
             child.cancel();
@@ -193,14 +212,29 @@ impl Handle {
         if self.node().cancelled.load(Relaxed) {
             return;
         }
+        if state.flattened
+            && let Some(parent) = state.parent
+        {
+            // SAFETY: read under the lock that is still held.
+            let parent = unsafe { Self::keep(parent) };
+            drop(state);
+            // Who holds it marks this node after those that were its descendants (I6).
+            drop(parent.state.lock());
+            return;
+        }
         let mut waited_for = List::new();
-        while let Some(child) = state.children.pop_front() {
-            // SAFETY: linked until just now, under a lock that is still held, so it is alive (I2).
+        while let Some(child) = state.children.front() {
+            // SAFETY: linked, under a lock that is held, so it is alive (I2).
             let node = unsafe { child.as_ref() };
             let mut below = node.state.lock();
+            if !below.children.is_empty() {
+                below.flattened = true;
+                // In front of it, so before it (I5).
+                state.adopt(self.0, &mut below);
+                continue;
+            }
+            state.children.pop_front();
             below.parent = None;
-            // The grandchildren are this loop's next children.
-            state.adopt(self.0, &mut below);
             if !below.waiters.is_empty() {
                 // SAFETY: alive; the count is given back by `wake`.
                 unsafe { Arc::increment_strong_count(child.as_ptr()) };
@@ -210,7 +244,7 @@ impl Handle {
             // ORDERING: pairs with `is_cancelled`.
             node.cancelled.store(true, Release);
         }
-        // ORDERING: pairs with `is_cancelled`; the last one (I5).
+        // ORDERING: pairs with `is_cancelled`.
         self.node().cancelled.store(true, Release);
         let nobody_waits = state.waiters.is_empty() && waited_for.is_empty();
         drop(state);
@@ -242,14 +276,12 @@ impl Handle {
         while let Some(parent) = state.parent {
             // SAFETY: the node is linked, since its lock was free (I1); so its parent is alive (I2).
             let above = unsafe { parent.as_ref() };
-            if let Some(mut above) = above.state.try_lock() {
+            if let Some(mut above) = above.try_lock() {
                 return self.leave_parent(&mut state, parent, &mut above);
             }
             // The parent's lock comes first (I3), and the parent has to be there until then.
-            // SAFETY: alive, as above.
-            unsafe { Arc::increment_strong_count(parent.as_ptr()) };
-            // SAFETY: owns the count just taken.
-            let kept = unsafe { Arc::from_raw(parent.as_ptr().cast_const()) };
+            // SAFETY: read under the lock that is still held.
+            let kept = unsafe { Self::keep(parent) };
             drop(state);
             let mut above = kept.state.lock();
             state = self.node().state.lock();
@@ -262,6 +294,18 @@ impl Handle {
             // SAFETY: linked until just now, under a lock that is still held, so it is alive (I2).
             unsafe { child.as_ref() }.state.lock().parent = None;
         }
+    }
+
+    /// Keeps a node's parent alive.
+    ///
+    /// # Safety
+    ///
+    /// `parent` is what the node's state says, and the lock of that has been held since.
+    unsafe fn keep(parent: NonNull<Node>) -> Arc<Node> {
+        // SAFETY: alive, since a node that is linked is under its lock (I1, I2).
+        unsafe { Arc::increment_strong_count(parent.as_ptr()) };
+        // SAFETY: owns the count just taken.
+        unsafe { Arc::from_raw(parent.as_ptr().cast_const()) }
     }
 
     /// Called with both locks held.

@@ -15,7 +15,8 @@
 //! [`spawn_blocking`](crate::task::spawn_blocking) does, but on threads of their own, so that they never wait behind
 //! closures of the program; there may be [as many](crate::runtime::Builder::max_blocking_threads) of them. A hop to
 //! such a thread and back takes longer than many of the system calls themselves. So the functions for whole files, which
-//! make one hop, are to be preferred; else large buffers, [`BufReader`](crate::io::BufReader) and
+//! make one hop, are to be preferred (a [`File`] makes none for what the OS has in memory already, though); else large
+//! buffers, [`BufReader`](crate::io::BufReader) and
 //! [`BufWriter`](crate::io::BufWriter); for many small operations in a row, `std::fs` within one `spawn_blocking`.
 //!
 //! For FIFOs and devices use [`net::unix::pipe`](crate::net::unix::pipe) or

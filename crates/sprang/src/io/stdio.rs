@@ -110,7 +110,7 @@ impl Way {
             match self {
                 Self::Unknown => *self = Pollable::open().map_or(Self::Blocking, Self::Waited),
                 Self::Waited(input) => match ready!(input.poll_read(cx, dst)) {
-                    // Its runtime is gone; there may be another one.
+                    // Its runtime is gone, or another one reads now.
                     None => *self = Self::Unknown,
                     result => return Poll::Ready(result),
                 },

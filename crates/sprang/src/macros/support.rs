@@ -5,7 +5,7 @@
 //! Data flow: called by the expansions that `sprang_macros::branches` writes; calls `sprang_core::{coop, rng}`.
 //!
 //! Invariants:
-//! - I1: a [`MaybeDone`] drops its future where it is, before it keeps the output.
+//! - I1: a [`MaybeDone`] drops its future where it is, before it keeps the output or gives the error away.
 
 pub use std::future::{Future, IntoFuture, poll_fn};
 pub use std::option::Option::{self, None, Some};
@@ -93,11 +93,16 @@ impl<F: Future<Output = Result<T, E>>, T, E> MaybeDone<F> {
     /// code behind it.
     #[inline]
     pub fn poll_ok<R>(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<R, E>>> {
-        ready!(self.as_mut().poll(cx));
-        Poll::Ready(match self.as_mut().project() {
-            Projection::Done { output: Err(_) } => self.take_output().err().map(Err),
-            _ => None,
-        })
+        if let Projection::Future { future } = self.as_mut().project() {
+            match ready!(future.poll(cx)) {
+                Ok(value) => self.set(Self::Done { output: Ok(value) }),
+                Err(error) => {
+                    self.set(Self::Gone);
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+        Poll::Ready(None)
     }
 
     /// The value.

@@ -20,7 +20,7 @@ use bytes::BufMut;
 use mio::event::Source;
 use socket2::SockRef;
 use sprang_io::ReadBuf;
-use sprang_reactor::{Direction, Interest, PollEvented, Ready};
+use sprang_reactor::{Direction, Interest, PollEvented, Ready, Registration};
 
 use super::receive;
 
@@ -100,16 +100,8 @@ impl<E: Source> ByteStream<E> {
         self.io.into_inner()
     }
 
-    pub(super) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.io.ready(interest).await
-    }
-
-    pub(super) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.registration().poll_read_ready(cx).map_ok(drop)
-    }
-
-    pub(super) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.registration().poll_write_ready(cx).map_ok(drop)
+    pub(super) fn registration(&self) -> &Registration {
+        self.io.registration()
     }
 
     #[inline]

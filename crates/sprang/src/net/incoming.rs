@@ -105,7 +105,11 @@ mod tests {
         ]
         .into_iter();
         let mut next = || {
-            let poll_accept = || script.next().map_or(Poll::Pending, |item| Poll::Ready(item.map_err(Into::into)));
+            let poll_accept = || {
+                script
+                    .next()
+                    .map_or(Poll::Pending, |item| Poll::Ready(item.map_err(Into::into)))
+            };
             poll_next(poll_accept).map_err(|error: io::Error| error.kind())
         };
         assert_eq!(next(), Poll::Ready(Ok(1)));

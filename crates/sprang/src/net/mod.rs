@@ -18,7 +18,8 @@
 //!
 //! With the feature `futures-io`, streams, their halves and pipes implement the `AsyncRead` and `AsyncWrite` of
 //! `futures::io`, too. Where the extension traits of both are in scope, a call such as `stream.read(…)` is ambiguous:
-//! import one of them, or write `AsyncReadExt::read(&mut stream, …)`.
+//! import those of one. Where the ones of `futures::io` are, `stream.split()` is theirs: write
+//! `TcpStream::split(&mut stream)` for the halves of [`tcp`].
 //
 // Data flow: task → a socket type → `byte_stream`, `receive` → `sprang_reactor::PollEvented` (wait, budget) → mio,
 // socket2 (system call). Nothing here keeps state of its own: readiness and waiters live in the reactor, everything else
@@ -31,6 +32,7 @@ mod byte_stream;
 mod halves;
 #[cfg(feature = "stream")]
 mod incoming;
+mod readiness;
 #[allow(unsafe_code, reason = "receives into memory that is not initialised")]
 mod receive;
 mod resolve;

@@ -2,13 +2,14 @@
 //!
 //! Purpose: what is otherwise made by hand of a set of join handles, a semaphore and a way to spawn from inside tasks.
 //!
-//! Data flow: [`TaskGroup::spawn`] → `HandleSet`; [`Spawner::spawn`] → [`Shared`] → [`TaskGroup::poll_next`], which moves
+//! Data flow: [`TaskGroup::spawn`] → `HandleSet`; [`Spawner::spawn`] → [`Arrival`] → [`TaskGroup::poll_next`], which moves
 //! the handles to the set → the user.
 //!
 //! Invariants:
-//! - I1: a handle that a spawner made is in `incoming` or in the set before the call returns; so a task that spawns
-//!   another one and ends does not leave the group empty in between.
-//! - I2: once `closed` is set, under the lock, `incoming` gets no more handles.
+//! - I1: from before a spawner's task exists until its handle is in `incoming` it is counted in `coming`, and the group
+//!   is not through. So a task that spawns another one and ends does not leave the group empty in between, and when a
+//!   group that is closed is through, no task of it is left.
+//! - I2: once the group is closed, under the lock, `coming` does not grow.
 //!
 //! Called by: users. Calls: `sprang_scheduler::task::HandleSet`, and whatever spawns.
 
@@ -28,11 +29,15 @@ use sprang_sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{AbortHandle, JoinError, JoinHandle};
 
+#[cfg(feature = "stream")]
+mod stream;
+
 /// Tasks with the same type of output that belong together.
 ///
 /// - [`limit`](Self::limit) bounds how many run at once; the others wait for their turn.
 /// - A [`Spawner`] adds tasks from anywhere, from inside the group's tasks, too.
-/// - [`next`](Self::next) gives the results as they come; [`join`](Self::join) waits for all of them.
+/// - [`next`](Self::next) gives the results as they come; [`join`](Self::join) waits for all of them. With the feature
+///   `stream` the group is a stream of them.
 /// - Dropping the group aborts its tasks; [`shutdown`](Self::shutdown) waits until they have ended.
 ///
 /// A task that panics or is aborted is a result like any other, and the other tasks go on, unless
@@ -71,9 +76,27 @@ struct Shared<T> {
     group: AtomicWaker,
 }
 
+/// What spawners add.
 struct Incoming<T> {
     handles: Vec<JoinHandle<T>>,
-    closed: bool,
+    /// The tasks that spawners are spawning just now (I1).
+    coming: usize,
+    phase: Phase,
+}
+
+/// What became of a group; it only goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Open,
+    Closed,
+    Cancelled,
+    Gone,
+}
+
+/// A task that a spawner is adding: counted from the start, handed over by the drop.
+struct Arrival<'a, T> {
+    shared: &'a Shared<T>,
+    handle: Option<JoinHandle<T>>,
 }
 
 /// The group of a spawner is closed or gone.
@@ -94,10 +117,42 @@ impl<T> Shared<T> {
             limit: limit.map(|limit| Arc::new(Semaphore::new(limit))),
             incoming: Mutex::new(Incoming {
                 handles: Vec::new(),
-                closed: false,
+                coming: 0,
+                phase: Phase::Open,
             }),
             group: AtomicWaker::new(),
         })
+    }
+
+    /// Announces a task.
+    fn announce(&self) -> Result<Arrival<'_, T>, GroupClosed> {
+        let mut incoming = self.incoming.lock();
+        if incoming.phase > Phase::Open {
+            return Err(GroupClosed(()));
+        }
+        incoming.coming += 1;
+        Ok(Arrival {
+            shared: self,
+            handle: None,
+        })
+    }
+}
+
+impl<T> Drop for Arrival<'_, T> {
+    fn drop(&mut self) {
+        let mut incoming = self.shared.incoming.lock();
+        incoming.coming -= 1;
+        let phase = incoming.phase;
+        let abort = self.handle.as_ref().map(JoinHandle::abort_handle);
+        if phase < Phase::Gone {
+            incoming.handles.extend(self.handle.take());
+        }
+        drop(incoming);
+        // Those that were there before are aborted by whoever changed the phase.
+        if let Some(abort) = abort.filter(|_| phase >= Phase::Cancelled) {
+            abort.abort();
+        }
+        self.shared.group.wake();
     }
 }
 
@@ -151,26 +206,45 @@ impl<T> TaskGroup<T> {
         }
     }
 
-    /// Refuses tasks of spawners from now on. Those that are there go on.
+    /// Refuses tasks of spawners from now on. Those that are there go on, and [`spawn`](Self::spawn) takes more.
     pub fn close(&mut self) {
-        self.shared.incoming.lock().closed = true;
-        self.admit();
+        self.enter(Phase::Closed);
     }
 
     /// Closes the group and aborts its tasks. They stay in the group until their results are taken.
     pub fn cancel(&mut self) {
-        self.close();
+        self.enter(Phase::Cancelled);
+        self.admit();
         self.handles.abort_all();
     }
 
-    /// Moves the handles that spawners made to the set; whether there were any.
-    fn admit(&mut self) -> bool {
-        let incoming = std::mem::take(&mut self.shared.incoming.lock().handles);
-        let any = !incoming.is_empty();
-        for handle in incoming {
+    /// The number of tasks whose results were not taken yet.
+    pub fn len(&self) -> usize {
+        let incoming = self.shared.incoming.lock();
+        self.handles.len() + incoming.handles.len() + incoming.coming
+    }
+
+    /// Whether the group has no tasks at the moment.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn enter(&self, phase: Phase) {
+        let mut incoming = self.shared.incoming.lock();
+        incoming.phase = incoming.phase.max(phase);
+    }
+
+    /// Moves the handles that spawners made to the set; whether there were any, and whether others are coming.
+    fn admit(&mut self) -> (bool, bool) {
+        let mut incoming = self.shared.incoming.lock();
+        let coming = incoming.coming > 0;
+        let handles = std::mem::take(&mut incoming.handles);
+        drop(incoming);
+        let came = !handles.is_empty();
+        for handle in handles {
             self.handles.insert(handle);
         }
-        any
+        (came, coming)
     }
 }
 
@@ -210,14 +284,16 @@ impl<T: 'static> TaskGroup<T> {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
         loop {
             self.admit();
-            let next = self.handles.poll_next(cx);
-            if let Poll::Ready(Some((_, result))) = next {
+            if let Poll::Ready(Some((_, result))) = self.handles.poll_next(cx) {
                 return Poll::Ready(Some(result));
             }
-            self.shared.group.register(cx.waker());
+            // What the drop of the waker before may do is no matter of this poll.
+            let _before = self.shared.group.replace(cx.waker());
             // Again: one may have come before the waker was there, or before the last task ended (I1).
-            if !self.admit() {
-                return next.map(|_| None);
+            match self.admit() {
+                (true, _) => {}
+                (false, false) if self.handles.is_empty() => return Poll::Ready(None),
+                (false, _) => return Poll::Pending,
             }
         }
     }
@@ -225,16 +301,23 @@ impl<T: 'static> TaskGroup<T> {
     /// Waits until the group has no tasks, and gives their results in the order in which they ended.
     ///
     /// Tasks may go on to spawn others until the last one ends; after that spawners are refused.
+    ///
+    /// # Cancel safety
+    ///
+    /// The group goes with the future: if it is dropped, the tasks are aborted and the results so far are lost. A loop
+    /// over [`next`](Self::next) keeps both.
     pub async fn join(mut self) -> Vec<Result<T, JoinError>> {
         let mut results = Vec::new();
+        let mut closed = false;
         loop {
-            while let Some(result) = self.next().await {
-                results.push(result);
-            }
-            // What came in meanwhile is in the set now.
-            self.close();
-            if self.handles.is_empty() {
-                return results;
+            match self.next().await {
+                Some(result) => results.push(result),
+                None if closed => return results,
+                // For those that came in meanwhile; then it is over.
+                None => {
+                    self.close();
+                    closed = true;
+                }
             }
         }
     }
@@ -262,27 +345,52 @@ impl<T: 'static, E: 'static> TaskGroup<Result<T, E>> {
     /// # Panics
     ///
     /// If the first to fail panicked: with its panic, when all others have ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`join`](TaskGroup::join): the tasks are aborted if the future is dropped.
+    ///
+    /// ```
+    /// use sprang::task::TaskGroup;
+    ///
+    /// async fn length(text: &str) -> Result<usize, String> {
+    ///     match text {
+    ///         "" => Err("nothing to count".to_owned()),
+    ///         text => Ok(text.len()),
+    ///     }
+    /// }
+    ///
+    /// #[sprang::main]
+    /// async fn main() {
+    ///     let mut group = TaskGroup::new();
+    ///     for text in ["one", "two", ""] {
+    ///         group.spawn(length(text));
+    ///     }
+    ///     assert_eq!(group.try_join().await, Err("nothing to count".to_owned()));
+    /// }
+    /// ```
     pub async fn try_join(mut self) -> Result<Vec<T>, E> {
         let mut outputs = Vec::new();
+        let mut closed = false;
         loop {
-            while let Some(result) = self.next().await {
-                match result {
-                    Ok(Ok(output)) => outputs.push(output),
-                    Ok(Err(error)) => {
+            match self.next().await {
+                Some(Ok(Ok(output))) => outputs.push(output),
+                Some(Ok(Err(error))) => {
+                    self.shutdown().await;
+                    return Err(error);
+                }
+                Some(Err(error)) => {
+                    if let Ok(panic) = error.try_into_panic() {
                         self.shutdown().await;
-                        return Err(error);
-                    }
-                    Err(error) => {
-                        if let Ok(panic) = error.try_into_panic() {
-                            self.shutdown().await;
-                            resume_unwind(panic);
-                        }
+                        resume_unwind(panic);
                     }
                 }
-            }
-            self.close();
-            if self.handles.is_empty() {
-                return Ok(outputs);
+                None if closed => return Ok(outputs),
+                // As in `join`.
+                None => {
+                    self.close();
+                    closed = true;
+                }
             }
         }
     }
@@ -290,8 +398,9 @@ impl<T: 'static, E: 'static> TaskGroup<Result<T, E>> {
 
 impl<T> Drop for TaskGroup<T> {
     fn drop(&mut self) {
+        self.enter(Phase::Gone);
         // The set aborts what it holds.
-        self.close();
+        self.admit();
     }
 }
 
@@ -303,7 +412,7 @@ impl<T> Default for TaskGroup<T> {
 
 impl<T> fmt::Debug for TaskGroup<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskGroup").finish_non_exhaustive()
+        f.debug_struct("TaskGroup").field("len", &self.len()).finish()
     }
 }
 
@@ -312,31 +421,38 @@ impl<T: Send + 'static> Spawner<T> {
     ///
     /// # Errors
     ///
-    /// If the group is closed or gone. A task that was spawned meanwhile is aborted.
+    /// If the group is closed or gone. Then the future is dropped, and was never polled.
     ///
     /// # Panics
     ///
     /// Outside of a runtime.
+    ///
+    /// ```
+    /// use sprang::task::TaskGroup;
+    ///
+    /// #[sprang::main]
+    /// async fn main() {
+    ///     let mut group = TaskGroup::new();
+    ///     let spawner = group.spawner();
+    ///     group.spawn(async move {
+    ///         for page in 1..=3 {
+    ///             // An error would mean that nobody is interested any more.
+    ///             _ = spawner.spawn(async move { page });
+    ///         }
+    ///         0
+    ///     });
+    ///     let pages: i32 = group.join().await.into_iter().flatten().sum();
+    ///     assert_eq!(pages, 6);
+    /// }
+    /// ```
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> Result<AbortHandle, GroupClosed>
     where
         F: Future<Output = T> + Send + 'static,
     {
-        if self.shared.incoming.lock().closed {
-            return Err(GroupClosed(()));
-        }
-        let handle = self.shared.spawn(future);
-        let abort = handle.abort_handle();
-        let mut incoming = self.shared.incoming.lock();
-        if incoming.closed {
-            drop(incoming);
-            handle.abort();
-            return Err(GroupClosed(()));
-        }
-        incoming.handles.push(handle);
-        drop(incoming);
-        self.shared.group.wake();
-        Ok(abort)
+        let mut arrival = self.shared.announce()?;
+        let handle = arrival.handle.insert(self.shared.spawn(future));
+        Ok(handle.abort_handle())
     }
 }
 

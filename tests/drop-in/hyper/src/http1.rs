@@ -31,6 +31,7 @@ fn one_connection_serves_many_requests() {
         let (mut sender, connection) = client::conn::http1::handshake(connect(address).await).await.unwrap();
         let connection = tokio::spawn(connection);
         for number in 0..100 {
+            sender.ready().await.unwrap();
             let request = Request::get(format!("/{number}")).body(Empty::<Bytes>::new()).unwrap();
             let response = sender.send_request(request).await.unwrap();
             assert_eq!(text(response).await, format!("/{number}"));

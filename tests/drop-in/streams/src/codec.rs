@@ -45,6 +45,7 @@ fn a_line_beyond_the_limit_is_an_error_and_the_next_one_is_not() {
     on_each(async || {
         let (mut client, server) = connected().await;
         client.write_all(b"far too long\nshort\n").await.unwrap();
+        drop(client);
         let mut lines = Framed::new(server, LinesCodec::new_with_max_length(5));
         assert!(matches!(
             lines.next().await,

@@ -101,3 +101,51 @@ fn read_now(file: &File, dst: &mut [u8]) -> Result<usize, Refusal> {
 fn read_now(_: &File, _: &mut [u8]) -> Result<usize, Refusal> {
     Err(Refusal::ForGood)
 }
+
+#[cfg(all(test, feature = "rt-multi-thread", target_os = "linux"))]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use sprang_scheduler::blocking::AtClose;
+
+    use super::*;
+    use crate::io::AsyncReadExt;
+    use crate::runtime::Builder;
+
+    /// The text of this program, which is in memory.
+    fn program() -> File {
+        File::open(std::env::current_exe().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_is_in_memory_is_read_though_no_thread_is_free() {
+        if let Err(Refusal::ForGood) = read_now(&program(), &mut [0]) {
+            // A file system without it.
+            return;
+        }
+        const BYTES: usize = 300_000;
+        let expected = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let mut builder = Builder::new_multi_thread();
+        let runtime = builder.worker_threads(1).max_blocking_threads(1).build().unwrap();
+        let (release, released) = channel::<()>();
+        let keeps = runtime
+            .handle()
+            .spawn_own_blocking(move || released.recv(), AtClose::Drop);
+        let (say, said) = channel();
+        runtime.spawn(async move {
+            let mut bytes = vec![0; BYTES];
+            let mut file = crate::fs::File::from_std(program());
+            file.read_exact(&mut bytes[..1]).await.unwrap();
+            file.read_exact(&mut bytes[1..]).await.unwrap();
+            assert!(bytes == expected[..BYTES]);
+            let mut file = crate::fs::File::from_std(program());
+            file.set_max_buf_size(1000);
+            assert_eq!(file.read(&mut bytes).await.unwrap(), 1000);
+            say.send(()).unwrap();
+        });
+        let read = said.recv_timeout(std::time::Duration::from_secs(10));
+        assert!(!keeps.is_finished());
+        drop(release);
+        read.expect("it waits for the thread");
+    }
+}

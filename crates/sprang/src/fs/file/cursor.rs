@@ -3,28 +3,32 @@
 //! Purpose: the order of operations on one file, of which only one runs at a time, on a blocking thread, and may be
 //! abandoned by whoever waits for it.
 //!
-//! Called by: `file`. Calls: `io::offload`, `cached`.
+//! Called by: `file`. Calls: `io::offload`, `cached`, `ahead`.
 //!
 //! Invariants:
 //! - I1: at most one operation is under way, and the buffer is with it (`offload`, I2).
 //! - I2: the OS's position is ahead of the user's by as many bytes as the buffer holds. Whatever uses the position first
 //!   goes back by as many.
-//! - I3: an error of a write is reported once, by the next operation that can report it: a write, a flush, a sync.
+//! - I3: an error of a write is reported once, by the next operation that can report it: a write, a flush, a sync. Only a
+//!   write that was copied while the failing one was under way (`ahead`) comes before that, and is not done.
 
 use std::fs::File;
 use std::future::poll_fn;
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, IoSlice, Seek, SeekFrom};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use super::ahead::{self, Ahead};
 use super::cached::Cached;
 use crate::io::ReadBuf;
-use crate::io::offload::{Buf, Series};
+use crate::io::offload::Series;
 
 #[derive(Debug, Default)]
 pub(super) struct Cursor {
     operations: Series<Outcome>,
     cached: Cached,
+    /// What goes along with large writes.
+    ahead: Option<Arc<Ahead>>,
     write_error: Option<io::Error>,
     /// Where the last seek went.
     position: u64,
@@ -71,20 +75,35 @@ impl Cursor {
         }
     }
 
-    /// Waits for the operation under way, and begins to write what `fill` puts into the buffer, which returns how many
-    /// bytes that is.
+    /// Waits for the operation under way, and begins to write the bytes, at most `max`; returns how many that are.
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
         file: &Arc<File>,
-        fill: impl FnOnce(&mut Buf) -> usize,
+        bufs: &[IoSlice<'_>],
+        max: usize,
     ) -> Poll<io::Result<usize>> {
+        let is_large = bufs.iter().map(|buf| buf.len()).sum::<usize>().min(max) >= ahead::WORTHWHILE;
+        if is_large
+            && self.operations.is_under_way()
+            && let Some(ahead) = &self.ahead
+            && let Some(n) = ready!(ahead.poll_fill(cx, bufs, max))
+        {
+            return Poll::Ready(Ok(n));
+        }
         ready!(self.poll_flush(cx))?;
         let back = self.way_back();
-        let n = fill(&mut self.operations.buf);
+        let n = self.operations.buf.copy_from(bufs, max);
         let file = Arc::clone(file);
+        let ahead = is_large.then(|| Arc::clone(self.ahead.get_or_insert_default()));
+        if let Some(ahead) = &ahead {
+            ahead.open();
+        }
         self.operations.promise(move |buf| {
-            let result = go_back(&file, back).and_then(|()| buf.write_to(&mut &*file));
+            let result = go_back(&file, back).and_then(|()| match ahead {
+                Some(ahead) => ahead.write(&file, buf),
+                None => buf.write_to(&mut &*file),
+            });
             // They would pass for bytes read ahead, had it been given up before the write (I2).
             buf.clear();
             Outcome::Write(result)
@@ -153,7 +172,11 @@ impl Cursor {
 
     /// Waits for the operation under way, if there is one.
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Outcome>>> {
-        let outcome = ready!(self.operations.poll_outcome(cx))?;
+        let outcome = ready!(self.operations.poll_outcome(cx));
+        if let Some(ahead) = &self.ahead {
+            ahead.close();
+        }
+        let outcome = outcome?;
         if let Some(Outcome::Seek(Ok(position))) = outcome {
             self.position = position;
         }

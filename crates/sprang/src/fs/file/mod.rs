@@ -5,6 +5,7 @@
 //! Data flow: task → [`File`] → `cursor` (what reads, writes, seeks) or `hop` (what does not) → a blocking thread; but
 //! what is in memory already is read by the task itself (`cached`).
 
+mod ahead;
 mod cached;
 mod cursor;
 #[allow(unsafe_code, reason = "`FromRawFd`, whose caller vouches for the descriptor")]
@@ -38,7 +39,8 @@ use cursor::Cursor;
 ///
 /// A write is complete, for the task, when the bytes are in the file's buffer: a blocking thread then writes them, even
 /// if the `File` is dropped or the runtime ends. If that fails, the next operation that writes, flushes or syncs
-/// gives the error instead of doing its work. Call [`flush`](crate::io::AsyncWriteExt::flush) to wait for the end of
+/// gives the error instead of doing its work. (Of writes of 64 KiB and more, one more may have been taken by then, which
+/// is not done either.) Call [`flush`](crate::io::AsyncWriteExt::flush) to wait for the end of
 /// the last write, and [`sync_all`](Self::sync_all) to have the data on the disk.
 ///
 /// # Cancel safety
@@ -281,8 +283,8 @@ impl AsyncWrite for File {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let file = self.get_mut();
-        let (cursor, max) = (file.cursor.get_mut(), file.max_buf_size);
-        cursor.poll_write(cx, &file.std, |buf| buf.copy_from(bufs, max))
+        let cursor = file.cursor.get_mut();
+        cursor.poll_write(cx, &file.std, bufs, file.max_buf_size)
     }
 
     fn is_write_vectored(&self) -> bool {

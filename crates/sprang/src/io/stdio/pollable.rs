@@ -14,7 +14,7 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, IsTerminal, Read};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::task::{Context, Poll, ready};
 
@@ -26,11 +26,14 @@ use sprang_core::coop;
 use sprang_reactor::PollEvented;
 
 use crate::io::ReadBuf;
+use crate::runtime::{Handle, Id};
 
 /// The standard input, watched by the reactor of the runtime in which it was opened.
 #[derive(Debug)]
 pub(super) struct Pollable {
     input: PollEvented<Input>,
+    /// The runtime: the others' reactors know nothing of it, and that one need not be driven while another one reads.
+    runtime: Option<Id>,
 }
 
 /// A terminal or a pipe with `O_NONBLOCK`, or a socket.
@@ -44,14 +47,24 @@ impl Pollable {
     /// Opens standard input, if it is something to wait for, this process may open it, and the current runtime has a
     /// reactor.
     pub(super) fn open() -> Option<Self> {
-        sprang_reactor::with_current(|_| ())?;
-        let input = Input::open(io::stdin().as_fd().try_clone_to_owned().ok()?)?;
-        let input = PollEvented::with_interest(input, sprang_reactor::Interest::READABLE).ok()?;
-        Some(Self { input })
+        Self::open_again(io::stdin().as_fd())
     }
 
-    /// Reads once; `None` if the runtime is gone.
+    fn open_again(stdin: BorrowedFd<'_>) -> Option<Self> {
+        sprang_reactor::with_current(|_| ())?;
+        let input = Input::open(stdin.try_clone_to_owned().ok()?)?;
+        let input = PollEvented::with_interest(input, sprang_reactor::Interest::READABLE).ok()?;
+        Some(Self {
+            input,
+            runtime: current_runtime(),
+        })
+    }
+
+    /// Reads once; `None` if the runtime is gone, or is not the current one.
     pub(super) fn poll_read(&self, cx: &mut Context<'_>, dst: &mut ReadBuf<'_>) -> Poll<Option<io::Result<()>>> {
+        if self.runtime != current_runtime() {
+            return Poll::Ready(None);
+        }
         let registration = self.input.registration();
         let unit = ready!(coop::poll_proceed(cx));
         let mut event = None;
@@ -75,6 +88,10 @@ impl Pollable {
             }
         }
     }
+}
+
+fn current_runtime() -> Option<Id> {
+    Handle::try_current().ok().map(|handle| handle.id())
 }
 
 impl Input {
@@ -126,3 +143,6 @@ impl Source for Input {
         SourceFd(&self.file.as_raw_fd()).deregister(registry)
     }
 }
+
+#[cfg(test)]
+mod tests;

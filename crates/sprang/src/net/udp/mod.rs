@@ -5,6 +5,7 @@
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[allow(unsafe_code, reason = "asks libc for what neither std nor socket2 offers")]
 mod batch;
+mod options;
 pub(crate) mod socket;
 
 #[cfg(test)]

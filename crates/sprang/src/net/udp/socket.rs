@@ -10,18 +10,17 @@
 
 use std::fmt;
 use std::io;
-use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{self, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::task::{Context, Poll};
 
 use bytes::BufMut;
-use socket2::SockRef;
 use sprang_io::ReadBuf;
-use sprang_reactor::{Direction, Interest, PollEvented, Ready};
+use sprang_reactor::{Direction, Interest, PollEvented};
 
 use crate::net::addr::{first_of, resolve};
 use crate::net::receive::{self, PEEK};
-use crate::net::{ToSocketAddrs, debug_assert_nonblocking};
+use crate::net::{ToSocketAddrs, debug_assert_nonblocking, readiness};
 
 /// A UDP socket.
 ///
@@ -43,7 +42,7 @@ use crate::net::{ToSocketAddrs, debug_assert_nonblocking};
 /// # }
 /// ```
 pub struct UdpSocket {
-    io: PollEvented<mio::net::UdpSocket>,
+    pub(super) io: PollEvented<mio::net::UdpSocket>,
 }
 
 impl UdpSocket {
@@ -127,79 +126,10 @@ impl UdpSocket {
         self.io.take_error()
     }
 
-    /// Waits for any state of `interest`, and returns what is ready. Any number of tasks can wait at once.
-    ///
-    /// The operation that follows may still say `WouldBlock`. Cancel safe: readiness stays until an operation says so.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.io.ready(interest).await
-    }
-
-    /// Waits until a datagram can be received. As [`ready`](Self::ready).
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.ready(Interest::READABLE).await.map(drop)
-    }
-
-    /// Waits until a datagram can be sent. As [`ready`](Self::ready).
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.ready(Interest::WRITABLE).await.map(drop)
-    }
-
-    /// Whether a datagram can be received; if not, the task is woken when one might be.
-    ///
-    /// Only the last task to poll for receiving is woken.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.registration().poll_read_ready(cx).map_ok(drop)
-    }
-
-    /// Whether a datagram can be sent; if not, the task is woken when one might be.
-    ///
-    /// Only the last task to poll for sending is woken.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.registration().poll_write_ready(cx).map_ok(drop)
-    }
-
-    /// Calls `f`, an operation of the caller's own on this socket, if the socket is ready for `interest`.
-    ///
-    /// When `f` says `WouldBlock`, the socket counts as not ready from then on: it must say so only if the operation on
-    /// this very socket would block.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock` if the socket is not ready; else those of `f`.
-    pub fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        self.io.registration().try_io(interest, || self.io.try_io(f))
-    }
-
-    /// Calls `f`, an operation of the caller's own on this socket, whenever the socket is ready for `interest`, until
-    /// it does not say `WouldBlock`.
-    ///
-    /// # Errors
-    ///
-    /// Those of `f`; besides, if the runtime is gone.
-    pub async fn async_io<R>(&self, interest: Interest, mut f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
-        let registration = self.io.registration();
-        registration.async_io(interest, || self.io.try_io(&mut f)).await
-    }
+    readiness::ready!();
+    readiness::readable!(poll_recv_ready, "a datagram can be received", "receiving");
+    readiness::writable!(poll_send_ready, "a datagram can be sent", "sending");
+    readiness::operations!();
 
     /// Sends `buf` to the socket that this one is connected to, and returns the number of bytes. Waits until there is
     /// room.
@@ -455,222 +385,6 @@ impl UdpSocket {
     /// As for [`try_recv`](Self::try_recv).
     pub fn try_peek_sender(&self) -> io::Result<SocketAddr> {
         self.try_receive(|| self.next_sender())
-    }
-
-    /// The value of `SO_BROADCAST`.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    pub fn broadcast(&self) -> io::Result<bool> {
-        self.io.broadcast()
-    }
-
-    /// Sets `SO_BROADCAST`: whether datagrams may be sent to a broadcast address.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    pub fn set_broadcast(&self, on: bool) -> io::Result<()> {
-        self.io.set_broadcast(on)
-    }
-
-    /// The value of `IP_MULTICAST_LOOP`.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    pub fn multicast_loop_v4(&self) -> io::Result<bool> {
-        self.io.multicast_loop_v4()
-    }
-
-    /// Sets `IP_MULTICAST_LOOP`: whether multicast datagrams of IPv4 come back to this host.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    pub fn set_multicast_loop_v4(&self, on: bool) -> io::Result<()> {
-        self.io.set_multicast_loop_v4(on)
-    }
-
-    /// The value of `IP_MULTICAST_TTL`.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    pub fn multicast_ttl_v4(&self) -> io::Result<u32> {
-        self.io.multicast_ttl_v4()
-    }
-
-    /// Sets `IP_MULTICAST_TTL`: how many networks multicast datagrams of IPv4 cross.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    pub fn set_multicast_ttl_v4(&self, ttl: u32) -> io::Result<()> {
-        self.io.set_multicast_ttl_v4(ttl)
-    }
-
-    /// The value of `IPV6_MULTICAST_LOOP`.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    pub fn multicast_loop_v6(&self) -> io::Result<bool> {
-        self.io.multicast_loop_v6()
-    }
-
-    /// Sets `IPV6_MULTICAST_LOOP`: whether multicast datagrams of IPv6 come back to this host.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    pub fn set_multicast_loop_v6(&self, on: bool) -> io::Result<()> {
-        self.io.set_multicast_loop_v6(on)
-    }
-
-    /// Joins the group `multiaddr` on the interface with the address `interface`; 0.0.0.0 has the OS pick one.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    pub fn join_multicast_v4(&self, multiaddr: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
-        self.io.join_multicast_v4(&multiaddr, &interface)
-    }
-
-    /// Joins the group `multiaddr` on the interface with the index `interface`; 0 has the OS pick one.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    pub fn join_multicast_v6(&self, multiaddr: &Ipv6Addr, interface: u32) -> io::Result<()> {
-        self.io.join_multicast_v6(multiaddr, interface)
-    }
-
-    /// Undoes [`join_multicast_v4`](Self::join_multicast_v4).
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    pub fn leave_multicast_v4(&self, multiaddr: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
-        self.io.leave_multicast_v4(&multiaddr, &interface)
-    }
-
-    /// Undoes [`join_multicast_v6`](Self::join_multicast_v6).
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    pub fn leave_multicast_v6(&self, multiaddr: &Ipv6Addr, interface: u32) -> io::Result<()> {
-        self.io.leave_multicast_v6(multiaddr, interface)
-    }
-
-    /// The value of `IP_TTL`.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    pub fn ttl(&self) -> io::Result<u32> {
-        self.io.ttl()
-    }
-
-    /// Sets `IP_TTL`.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.io.set_ttl(ttl)
-    }
-
-    /// The value of `IPV6_TCLASS`.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    #[cfg(any(
-        target_os = "linux",
-        target_os = "android",
-        target_os = "freebsd",
-        target_os = "macos"
-    ))]
-    pub fn tclass_v6(&self) -> io::Result<u32> {
-        SockRef::from(self).tclass_v6()
-    }
-
-    /// Sets `IPV6_TCLASS`: the traffic class of IPv6 packets.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    #[cfg(any(
-        target_os = "linux",
-        target_os = "android",
-        target_os = "freebsd",
-        target_os = "macos"
-    ))]
-    pub fn set_tclass_v6(&self, tclass: u32) -> io::Result<()> {
-        SockRef::from(self).set_tclass_v6(tclass)
-    }
-
-    /// The value of `IP_TOS`.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    pub fn tos_v4(&self) -> io::Result<u32> {
-        SockRef::from(self).tos_v4()
-    }
-
-    /// Sets `IP_TOS`: the type of service of IPv4 packets.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    pub fn set_tos_v4(&self, tos: u32) -> io::Result<()> {
-        SockRef::from(self).set_tos_v4(tos)
-    }
-
-    /// As [`tos_v4`](Self::tos_v4).
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    #[deprecated = "`tos` related methods have been renamed `tos_v4` since they are IPv4-specific."]
-    #[doc(hidden)]
-    pub fn tos(&self) -> io::Result<u32> {
-        self.tos_v4()
-    }
-
-    /// As [`set_tos_v4`](Self::set_tos_v4).
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    #[deprecated = "`tos` related methods have been renamed `tos_v4` since they are IPv4-specific."]
-    #[doc(hidden)]
-    pub fn set_tos(&self, tos: u32) -> io::Result<()> {
-        self.set_tos_v4(tos)
-    }
-
-    /// The interface that the socket is bound to, `SO_BINDTODEVICE`.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
-    pub fn device(&self) -> io::Result<Option<Vec<u8>>> {
-        SockRef::from(self).device()
-    }
-
-    /// Binds to an interface, `SO_BINDTODEVICE`; `None` undoes it.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
-    pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
-        SockRef::from(self).bind_device(interface)
     }
 
     pub(super) fn sending<R>(&self, f: impl FnMut() -> io::Result<R>) -> impl Future<Output = io::Result<R>> {

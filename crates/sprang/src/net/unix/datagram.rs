@@ -22,7 +22,7 @@ use sprang_io::ReadBuf;
 use sprang_reactor::{Direction, Interest, PollEvented, Ready};
 
 use super::SocketAddr;
-use crate::net::{debug_assert_nonblocking, receive};
+use crate::net::{debug_assert_nonblocking, readiness, receive};
 
 /// A Unix socket for datagrams.
 ///
@@ -173,79 +173,10 @@ impl UnixDatagram {
         self.io.take_error()
     }
 
-    /// Waits for any state of `interest`, and returns what is ready. Any number of tasks can wait at once.
-    ///
-    /// The operation that follows may still say `WouldBlock`. Cancel safe: readiness stays until an operation says so.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.io.ready(interest).await
-    }
-
-    /// Waits until a datagram can be received. As [`ready`](Self::ready).
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.ready(Interest::READABLE).await.map(drop)
-    }
-
-    /// Waits until a datagram can be sent. As [`ready`](Self::ready).
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.ready(Interest::WRITABLE).await.map(drop)
-    }
-
-    /// Whether a datagram can be received; if not, the task is woken when one might be.
-    ///
-    /// Only the last task to poll for receiving is woken.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.registration().poll_read_ready(cx).map_ok(drop)
-    }
-
-    /// Whether a datagram can be sent; if not, the task is woken when one might be.
-    ///
-    /// Only the last task to poll for sending is woken.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.registration().poll_write_ready(cx).map_ok(drop)
-    }
-
-    /// Calls `f`, an operation of the caller's own on this socket, if the socket is ready for `interest`.
-    ///
-    /// When `f` says `WouldBlock`, the socket counts as not ready from then on: it must say so only if the operation on
-    /// this very socket would block.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock` if the socket is not ready; else those of `f`.
-    pub fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        self.io.registration().try_io(interest, || self.io.try_io(f))
-    }
-
-    /// Calls `f`, an operation of the caller's own on this socket, whenever the socket is ready for `interest`, until
-    /// it does not say `WouldBlock`.
-    ///
-    /// # Errors
-    ///
-    /// Those of `f`; besides, if the runtime is gone.
-    pub async fn async_io<R>(&self, interest: Interest, mut f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
-        let registration = self.io.registration();
-        registration.async_io(interest, || self.io.try_io(&mut f)).await
-    }
+    readiness::ready!();
+    readiness::readable!(poll_recv_ready, "a datagram can be received", "receiving");
+    readiness::writable!(poll_send_ready, "a datagram can be sent", "sending");
+    readiness::operations!();
 
     /// Sends `buf` to the socket that this one is connected to, and returns the number of bytes. Waits until there is
     /// room.

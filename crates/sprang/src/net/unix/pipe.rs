@@ -32,9 +32,10 @@ use std::task::{Context, Poll};
 use bytes::BufMut;
 use mio::unix::pipe as mio_pipe;
 use sprang_io::{AsyncRead, AsyncWrite, ReadBuf};
-use sprang_reactor::{Interest, Ready};
+use sprang_reactor::Interest;
 
 use crate::net::byte_stream::ByteStream;
+use crate::net::readiness;
 
 /// Makes a pipe without a name.
 ///
@@ -153,6 +154,94 @@ fn checked(fd: OwnedFd, access: libc::c_int, otherwise: &'static str) -> io::Res
     }
 }
 
+/// Makes the ways to an `$End` from a descriptor that is `$open`, in the mode `$access`, and back.
+macro_rules! conversions {
+    ($End:ident, $access:ident, $open:literal) => {
+        /// Takes over `file`, and puts it into non-blocking mode.
+        ///
+        /// # Errors
+        ///
+        #[doc = concat!("`InvalidInput` if it is no pipe, or not ", $open, "; else those of the OS.")]
+        ///
+        /// # Panics
+        ///
+        /// Outside of a runtime with I/O enabled.
+        #[track_caller]
+        pub fn from_file(file: File) -> io::Result<Self> {
+            Self::from_owned_fd(file.into())
+        }
+
+        /// Takes over `owned_fd`, and puts it into non-blocking mode.
+        ///
+        /// # Errors
+        ///
+        /// As for [`from_file`](Self::from_file).
+        ///
+        /// # Panics
+        ///
+        /// Outside of a runtime with I/O enabled.
+        #[track_caller]
+        pub fn from_owned_fd(owned_fd: OwnedFd) -> io::Result<Self> {
+            let owned_fd = checked(
+                owned_fd,
+                libc::$access,
+                concat!("not in ", stringify!($access), " or O_RDWR access mode"),
+            )?;
+            let pipe = mio_pipe::$End::from(owned_fd);
+            pipe.set_nonblocking(true)?;
+            Self::new(pipe)
+        }
+
+        #[doc = concat!("Takes over `file`, which must be a pipe that is ", $open, ", in non-blocking mode.")]
+        ///
+        /// # Errors
+        ///
+        /// Those of the OS.
+        ///
+        /// # Panics
+        ///
+        /// Outside of a runtime with I/O enabled.
+        #[track_caller]
+        pub fn from_file_unchecked(file: File) -> io::Result<Self> {
+            Self::from_owned_fd_unchecked(file.into())
+        }
+
+        #[doc = concat!("Takes over `owned_fd`, which must be a pipe that is ", $open, ", in non-blocking mode.")]
+        ///
+        /// # Errors
+        ///
+        /// Those of the OS.
+        ///
+        /// # Panics
+        ///
+        /// Outside of a runtime with I/O enabled.
+        #[track_caller]
+        pub fn from_owned_fd_unchecked(owned_fd: OwnedFd) -> io::Result<Self> {
+            Self::new(owned_fd.into())
+        }
+
+        /// Hands the descriptor back, in blocking mode: for a child process, for example.
+        ///
+        /// # Errors
+        ///
+        /// Those of the OS; the descriptor is closed then.
+        pub fn into_blocking_fd(self) -> io::Result<OwnedFd> {
+            let pipe = self.io.into_inner()?;
+            pipe.set_nonblocking(false)?;
+            Ok(pipe.into())
+        }
+
+        /// Hands the descriptor back, still in non-blocking mode.
+        ///
+        /// # Errors
+        ///
+        /// If it cannot be deregistered; it is closed then.
+        pub fn into_nonblocking_fd(self) -> io::Result<OwnedFd> {
+            self.io.into_inner().map(OwnedFd::from)
+        }
+    };
+}
+
 /// The sending end of a pipe.
 ///
 /// Dropping it ends the stream, unless there are other sending ends.
@@ -168,115 +257,10 @@ impl Sender {
         Ok(Self { io })
     }
 
-    /// Takes over `file`, and puts it into non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidInput` if it is no pipe, or not open for writing; else those of the OS.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime with I/O enabled.
-    #[track_caller]
-    pub fn from_file(file: File) -> io::Result<Self> {
-        Self::from_owned_fd(file.into())
-    }
+    conversions!(Sender, O_WRONLY, "open for writing");
 
-    /// Takes over `owned_fd`, and puts it into non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// As for [`from_file`](Self::from_file).
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime with I/O enabled.
-    #[track_caller]
-    pub fn from_owned_fd(owned_fd: OwnedFd) -> io::Result<Self> {
-        let owned_fd = checked(owned_fd, libc::O_WRONLY, "not in O_WRONLY or O_RDWR access mode")?;
-        let pipe = mio_pipe::Sender::from(owned_fd);
-        pipe.set_nonblocking(true)?;
-        Self::new(pipe)
-    }
-
-    /// Takes over `file`, which must be a pipe that is open for writing, in non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime with I/O enabled.
-    #[track_caller]
-    pub fn from_file_unchecked(file: File) -> io::Result<Self> {
-        Self::from_owned_fd_unchecked(file.into())
-    }
-
-    /// Takes over `owned_fd`, which must be a pipe that is open for writing, in non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime with I/O enabled.
-    #[track_caller]
-    pub fn from_owned_fd_unchecked(owned_fd: OwnedFd) -> io::Result<Self> {
-        Self::new(owned_fd.into())
-    }
-
-    /// Hands the descriptor back, in blocking mode: for a child process, for example.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS; the descriptor is closed then.
-    pub fn into_blocking_fd(self) -> io::Result<OwnedFd> {
-        let pipe = self.io.into_inner()?;
-        pipe.set_nonblocking(false)?;
-        Ok(pipe.into())
-    }
-
-    /// Hands the descriptor back, still in non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be deregistered; it is closed then.
-    pub fn into_nonblocking_fd(self) -> io::Result<OwnedFd> {
-        self.io.into_inner().map(OwnedFd::from)
-    }
-
-    /// Waits for any state of `interest`, and returns what is ready. Any number of tasks can wait at once.
-    ///
-    /// The operation that follows may still say `WouldBlock`. Cancel safe: readiness stays until an operation says so.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.io.ready(interest).await
-    }
-
-    /// Waits until the pipe can be written to. As [`ready`](Self::ready).
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.ready(Interest::WRITABLE).await.map(drop)
-    }
-
-    /// Whether the pipe can be written to; if not, the task is woken when it might be.
-    ///
-    /// Only the last task to poll is woken.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.poll_write_ready(cx)
-    }
+    readiness::ready!();
+    readiness::writable!(poll_write_ready, "the pipe can be written to", "writing");
 
     /// Writes what there is room for, and returns the number of bytes. Up to `PIPE_BUF` bytes go as a whole.
     ///
@@ -367,115 +351,10 @@ impl Receiver {
         Ok(Self { io })
     }
 
-    /// Takes over `file`, and puts it into non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidInput` if it is no pipe, or not open for reading; else those of the OS.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime with I/O enabled.
-    #[track_caller]
-    pub fn from_file(file: File) -> io::Result<Self> {
-        Self::from_owned_fd(file.into())
-    }
+    conversions!(Receiver, O_RDONLY, "open for reading");
 
-    /// Takes over `owned_fd`, and puts it into non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// As for [`from_file`](Self::from_file).
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime with I/O enabled.
-    #[track_caller]
-    pub fn from_owned_fd(owned_fd: OwnedFd) -> io::Result<Self> {
-        let owned_fd = checked(owned_fd, libc::O_RDONLY, "not in O_RDONLY or O_RDWR access mode")?;
-        let pipe = mio_pipe::Receiver::from(owned_fd);
-        pipe.set_nonblocking(true)?;
-        Self::new(pipe)
-    }
-
-    /// Takes over `file`, which must be a pipe that is open for reading, in non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime with I/O enabled.
-    #[track_caller]
-    pub fn from_file_unchecked(file: File) -> io::Result<Self> {
-        Self::from_owned_fd_unchecked(file.into())
-    }
-
-    /// Takes over `owned_fd`, which must be a pipe that is open for reading, in non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime with I/O enabled.
-    #[track_caller]
-    pub fn from_owned_fd_unchecked(owned_fd: OwnedFd) -> io::Result<Self> {
-        Self::new(owned_fd.into())
-    }
-
-    /// Hands the descriptor back, in blocking mode: for a child process, for example.
-    ///
-    /// # Errors
-    ///
-    /// Those of the OS; the descriptor is closed then.
-    pub fn into_blocking_fd(self) -> io::Result<OwnedFd> {
-        let pipe = self.io.into_inner()?;
-        pipe.set_nonblocking(false)?;
-        Ok(pipe.into())
-    }
-
-    /// Hands the descriptor back, still in non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be deregistered; it is closed then.
-    pub fn into_nonblocking_fd(self) -> io::Result<OwnedFd> {
-        self.io.into_inner().map(OwnedFd::from)
-    }
-
-    /// Waits for any state of `interest`, and returns what is ready. Any number of tasks can wait at once.
-    ///
-    /// The operation that follows may still say `WouldBlock`. Cancel safe: readiness stays until an operation says so.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.io.ready(interest).await
-    }
-
-    /// Waits until the pipe can be read from. As [`ready`](Self::ready).
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.ready(Interest::READABLE).await.map(drop)
-    }
-
-    /// Whether the pipe can be read from; if not, the task is woken when it might be.
-    ///
-    /// Only the last task to poll is woken.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.poll_read_ready(cx)
-    }
+    readiness::ready!();
+    readiness::readable!(poll_read_ready, "the pipe can be read from", "reading");
 
     /// Reads what is there into `buf`, and returns the number of bytes: 0 at the end of the stream.
     ///

@@ -16,11 +16,11 @@ use std::task::{Context, Poll};
 
 use bytes::BufMut;
 use sprang_io::{AsyncRead, AsyncWrite, ReadBuf};
-use sprang_reactor::{Interest, Ready};
+use sprang_reactor::Ready;
 
 use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, SocketAddr, UCred, WriteHalf, halves, ucred};
 use crate::net::byte_stream::ByteStream;
-use crate::net::debug_assert_nonblocking;
+use crate::net::{debug_assert_nonblocking, readiness};
 
 /// A Unix stream.
 ///
@@ -177,56 +177,10 @@ impl UnixStream {
         ucred::of_peer(self.as_fd())
     }
 
-    /// Waits for any state of `interest`, and returns what is ready. Any number of tasks can wait at once.
-    ///
-    /// The operation that follows may still say `WouldBlock`. Cancel safe: readiness stays until an operation says so.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.io.ready(interest).await
-    }
-
-    /// Waits until the stream can be read from. As [`ready`](Self::ready).
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.ready(Interest::READABLE).await.map(drop)
-    }
-
-    /// Waits until the stream can be written to. As [`ready`](Self::ready).
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.ready(Interest::WRITABLE).await.map(drop)
-    }
-
-    /// Whether the stream can be read from; if not, the task is woken when it might be.
-    ///
-    /// Only the last task to poll for reading is woken.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.poll_read_ready(cx)
-    }
-
-    /// Whether the stream can be written to; if not, the task is woken when it might be.
-    ///
-    /// Only the last task to poll for writing is woken.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime is gone.
-    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.poll_write_ready(cx)
-    }
+    readiness::ready!();
+    readiness::readable!(poll_read_ready, "the stream can be read from", "reading");
+    readiness::writable!(poll_write_ready, "the stream can be written to", "writing");
+    readiness::operations!();
 
     /// Reads what is there into `buf`, and returns the number of bytes: 0 at the end of the stream.
     ///
@@ -271,28 +225,6 @@ impl UnixStream {
     /// As for [`try_write`](Self::try_write).
     pub fn try_write_vectored(&self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
         self.io.try_write_vectored(bufs)
-    }
-
-    /// Calls `f`, an operation of the caller's own on this socket, if the stream is ready for `interest`.
-    ///
-    /// When `f` says `WouldBlock`, the stream counts as not ready from then on: it must say so only if the operation on
-    /// this very socket would block.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock` if the stream is not ready; else those of `f`.
-    pub fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        self.io.try_io(interest, || (*self.io).try_io(f))
-    }
-
-    /// Calls `f`, an operation of the caller's own on this socket, whenever the stream is ready for `interest`, until
-    /// it does not say `WouldBlock`.
-    ///
-    /// # Errors
-    ///
-    /// Those of `f`; besides, if the runtime is gone.
-    pub async fn async_io<R>(&self, interest: Interest, mut f: impl FnMut() -> io::Result<R>) -> io::Result<R> {
-        self.io.async_io(interest, || (*self.io).try_io(&mut f)).await
     }
 
     /// Splits the stream into a half to read and a half to write, for use within one task.
