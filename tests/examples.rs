@@ -208,7 +208,8 @@ fn concurrent_downloads_take_less_time_than_those_in_turn() {
         let at_once = number(output, "three pages at once:");
         let group = number(output, "nine pages, three at a time:");
         assert!(in_turn >= 300 && at_once >= 100 && group >= 300, "{output:?}");
-        at_once < in_turn && group < 2 * in_turn
+        // In turn they would take 100 ms each, at least.
+        at_once < 300 && group < 900
     });
 }
 

@@ -39,7 +39,7 @@ fn tasks_are_waited_for_however_they_end() {
             let panicked = tracker.spawn(async { panic!("on purpose") });
             let blocking = tracker.spawn_blocking(|| 7);
             let tracked = sprang::spawn(tracker.track_future(async { 8 }));
-            assert!(tracker.len() >= 1);
+            assert!(!tracker.is_empty());
             aborted.abort();
             tracker.close();
             tracker.wait().await;

@@ -492,11 +492,15 @@ mod models {
             let root = CancellationToken::new();
             let middle = root.child_token();
             let leaf = middle.child_token();
-            let cancelling = root.clone();
-            let cancelling = thread::spawn(move || cancelling.cancel());
-            assert!(!root.is_cancelled() || middle.is_cancelled());
-            assert!(!middle.is_cancelled() || leaf.is_cancelled());
-            cancelling.join().unwrap();
+            let other = root.clone();
+            let looking = thread::spawn(move || {
+                let upper = !other.is_cancelled() || middle.is_cancelled();
+                let lower = !middle.is_cancelled() || leaf.is_cancelled();
+                upper && lower
+            });
+            // On this thread, so that loom tries all moments to look: it knows the last access of each atomic only.
+            root.cancel();
+            assert!(looking.join().unwrap());
         });
     }
 

@@ -1,6 +1,7 @@
 //! redis: one connection that many tasks share, subscriptions, and a server that goes away.
 
 use std::io::ErrorKind;
+use std::process::Stdio;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -26,7 +27,8 @@ async fn start() -> Option<Server> {
     let mut command = Command::new("redis-server");
     command
         .args(["--port", "0", "--save", "", "--loglevel", "warning", "--unixsocket"])
-        .arg(&socket);
+        .arg(&socket)
+        .stdout(Stdio::null());
     let process = match command.current_dir(folder.path()).kill_on_drop(true).spawn() {
         Ok(process) => process,
         Err(error) if error.kind() == ErrorKind::NotFound => {
