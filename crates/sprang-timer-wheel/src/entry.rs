@@ -181,10 +181,17 @@ impl Timer {
         let mut now = 0;
         if !far || !common.clock().was_never_paused() {
             let shown = common.clock().now();
-            if self.deadline <= shown {
+            now = common.now_tick(shown);
+            // A clock that was paused within a tick may stand right at a deadline whose tick has not come. Timers that are
+            // filed already are still to fire then, and this one is not to be ahead of them.
+            let passed = if common.clock().was_never_paused() {
+                self.deadline <= shown
+            } else {
+                common.deadline_tick(self.deadline) <= now
+            };
+            if passed {
                 return self.entry.state.store(FIRED, Relaxed);
             }
-            now = common.now_tick(shown);
         }
         let tick = common.deadline_tick(self.deadline);
         // SAFETY: we own the entry, and it is not armed.

@@ -192,6 +192,25 @@ fn a_far_deadline_that_passed_before_the_first_poll_fires_at_the_next_look() {
 }
 
 #[test]
+fn timers_of_one_deadline_are_ready_together_on_a_clock_that_was_paused_within_a_tick() {
+    let (mut driver, handle, _, _) = paused(1);
+    handle.clock().advance(MS / 3).unwrap();
+    let deadline = handle.now() + 2 * MS;
+    let counter = Arc::default();
+    let [mut filed, mut sooner, mut late] =
+        [deadline, deadline - MS, deadline].map(|at| Box::pin(Timer::new(&handle, at)));
+    assert!(poll(&mut filed, &counter).is_pending());
+    assert!(poll(&mut sooner, &counter).is_pending());
+    while poll(&mut sooner, &counter).is_pending() {
+        driver.park(Wait::Forever);
+    }
+    while poll(&mut late, &counter).is_pending() {
+        driver.park(Wait::Forever);
+    }
+    assert!(poll(&mut filed, &counter).is_ready());
+}
+
+#[test]
 fn a_dropped_timer_lets_go_of_its_waker() {
     let (_driver, handle, _, _) = paused(1);
     let counter = Arc::new(Counter::default());

@@ -218,6 +218,9 @@ impl Shared {
         if let Some(task) = task {
             this.outside.spawned();
             Self::inject(this, task);
+            if this.pool.is_closed() {
+                this.drain_injector();
+            }
         }
     }
 
@@ -228,9 +231,6 @@ impl Shared {
         let this = Arc::clone(this);
         let woken = this.pool.inject(task);
         this.unpark(woken);
-        if this.pool.is_closed() {
-            this.drain_injector();
-        }
     }
 
     pub(super) fn unpark(&self, worker: Option<usize>) {
@@ -332,6 +332,8 @@ impl Schedule for Shared {
         worker::with_current(this, |worker| worker.push_woken(task.take().expect("called once")));
         if let Some(task) = task {
             this.outside.scheduled();
+            // No draining here, even if the pool is closed: who calls a waker may hold a lock that the drop of a future
+            // needs. The workers stay until they have had this task, since a task that is woken is bound (I4 of `task`).
             Self::inject(this, task);
         }
     }

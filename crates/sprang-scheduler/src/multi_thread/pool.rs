@@ -124,8 +124,8 @@ impl<T: Item> Pool<T> {
 
     /// Pushes from outside of the workers; returns the worker to unpark.
     ///
-    /// The caller then asks [`is_closed`](Self::is_closed), and if so takes what is left by
-    /// [`pop_injected`](Self::pop_injected): there may be no worker any more to do it (I5).
+    /// Who injects an item that no worker waits for then asks [`is_closed`](Self::is_closed), and if so takes what is
+    /// left by [`pop_injected`](Self::pop_injected): there may be no worker any more to do it (I5).
     #[must_use]
     pub(super) fn inject(&self, item: T) -> Option<usize> {
         self.injector.push(item);
