@@ -46,7 +46,7 @@
 //! | `signal` | [`signal`]: Ctrl-C and Unix signals |
 //! | `macros` | `#[sprang::main]`, `#[sprang::test]`, `select!`, `join!`, `try_join!`, `pin!` |
 //! | `futures-io` | the traits of [`futures::io`](https://docs.rs/futures-io) for the sockets and pipes of [`net`] |
-//! | `stream` | [`stream`]: receivers, ticks, listeners and lines as a [`Stream`](https://docs.rs/futures-core), and `incoming` of the listeners of [`net`] |
+//! | `stream` | The module `stream`: receivers, ticks, listeners and lines as a [`Stream`](https://docs.rs/futures-core), and `incoming` of the listeners of [`net`] |
 //! | `test-util` | `time::{pause, resume, advance}` and `start_paused` |
 //! | `tracing` | events of [`tracing`](https://docs.rs/tracing): a warning for each task that [blocks its worker](runtime::BlockedTask), an error for each panic whose join handle is gone |
 //! | `parking_lot` | accepted for programs that ask for it; its locks are always used |
