@@ -44,8 +44,21 @@ fn biased(input: ParseStream<'_>) -> Result<bool> {
 ///
 /// Each is written once, as straight code between two comparisons with constants: a `match` on its number in a loop
 /// would be an indirect jump for each.
+/// Of only two, the first is written twice instead: then there is no second pass to decide on.
 fn in_turns(start: &TokenStream, statements: &[TokenStream]) -> TokenStream {
     let site = Span::mixed_site();
+    if let [first, second] = statements {
+        return quote_spanned! {site=>
+            let start: u32 = #start;
+            if start == 0 {
+                #first
+            }
+            #second
+            if start != 0 {
+                #first
+            }
+        };
+    }
     let count = statements.len() as u32;
     let numbers = 0..count;
     quote_spanned! {site=>
